@@ -1,0 +1,1 @@
+"""The money service of the BETRIX wallet platform: ledger, payouts, deposits, reconciliation."""

@@ -1,0 +1,5 @@
+"""``python -m payops`` is ``payops``."""
+
+from payops.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Who asks, and what they may: end-user tokens, API keys, scopes."""

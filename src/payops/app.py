@@ -1,0 +1,160 @@
+"""The HTTP application: routes, edges, health. It decides nothing about money."""
+
+import asyncio
+import importlib.metadata
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from payops.access.api import public
+from payops.bootstrap import Services
+from payops.infra.migrating import current_revision, head_revision
+from payops.infra.settings import Environment, Role
+from payops.infra.web.middleware import EdgeMiddleware
+from payops.infra.web.problem import install_problems
+from payops.kernel.errors import PayopsError
+from payops.ledger import api as ledger
+from payops.webhooks import api as webhooks
+from payops.withdrawals import api as withdrawals
+from payops.worker import Worker
+
+log = structlog.get_logger(__name__)
+
+_NOTE_USED_SECONDS: Final = 60
+_QUIET: Final = frozenset({"livez", "readyz", "metrics"})
+_DESCRIPTION: Final = "Moves the money of a wallet platform, exactly once, and can prove it."
+
+
+class Readiness:
+    """Whether this process should get requests: set when started, cleared when it drains."""
+
+    def __init__(self) -> None:
+        self.is_serving = False
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over ``services``, which it starts and closes with its own life."""
+    readiness = Readiness()
+    app = FastAPI(
+        title="payops",
+        version=version(),
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_life(services, readiness),
+        redirect_slashes=False,
+    )
+    app.state.gate = services.gate
+    app.state.readiness = readiness
+    install_problems(app)
+    app.add_middleware(
+        EdgeMiddleware,
+        trusted_proxies=services.settings.trusted_proxies,
+        observe=services.metrics.observe_request,
+        quiet=_QUIET,
+        https=services.settings.env is Environment.PRODUCTION,
+    )
+    if services.settings.role is not Role.WORKER:
+        _add_routes(app, services)
+    _add_health(app, services, readiness)
+    return app
+
+
+def version() -> str:
+    return importlib.metadata.version("payops")
+
+
+def _add_routes(app: FastAPI, services: Services) -> None:
+    app.include_router(
+        withdrawals.router(
+            withdrawals.WithdrawalsApi(
+                services.db, services.withdrawal_desk, services.fingerprints, services.metrics
+            )
+        )
+    )
+    app.include_router(
+        ledger.router(ledger.WalletsApi(services.db, services.movement_desk, services.fingerprints))
+    )
+    app.include_router(webhooks.router(services.inbox))
+
+
+def _add_health(app: FastAPI, services: Services, readiness: Readiness) -> None:
+    everybody: Any = {"dependencies": [Depends(public)], "include_in_schema": False}
+
+    @app.get("/livez", operation_id="livez", **everybody)
+    async def livez() -> Response:
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/readyz", operation_id="readyz", **everybody)
+    async def readyz() -> Response:
+        checks = await _checks(services)
+        ready = readiness.is_serving and all(state == "ok" for state in checks.values())
+        checks["serving"] = "ok" if readiness.is_serving else "draining"
+        return JSONResponse(
+            {"status": "ready" if ready else "unready", "checks": checks}, 200 if ready else 503
+        )
+
+    @app.get("/metrics", operation_id="metrics", **everybody)
+    async def metrics() -> Response:
+        return Response(
+            services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
+
+    @app.get("/version", operation_id="version", **everybody)
+    async def show_version() -> Response:
+        return JSONResponse({"name": "payops", "version": version(), "schema": head_revision()})
+
+    @app.get("/openapi.json", operation_id="openapi", **everybody)
+    async def openapi() -> Response:
+        return JSONResponse(app.openapi())
+
+
+async def _checks(services: Services) -> dict[str, str]:
+    """The database and its schema; a provider's outage does not make us unready."""
+    try:
+        async with services.db.transaction(read_only=True) as tx:
+            revision = await current_revision(tx)
+    except PayopsError as error:
+        return {"database": error.code}
+    return {
+        "database": "ok",
+        "migrations": "ok" if revision == head_revision() else "not at head",
+    }
+
+
+async def _note_used_keys(services: Services) -> None:
+    """Which keys were used is known to each process alone, so each writes its own down."""
+    while True:
+        await asyncio.sleep(_NOTE_USED_SECONDS)
+        try:
+            await services.keys.flush_last_used()
+        except PayopsError as error:
+            log.warning("keys.use_not_noted", reason=error.code)
+
+
+def _life(services: Services, readiness: Readiness) -> Any:
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncGenerator[None, None]:
+        worker = None if services.settings.role is Role.API else Worker(services)
+        if services.listener:
+            services.listener.start()
+        if worker:
+            worker.start()
+        noting = asyncio.create_task(_note_used_keys(services))
+        readiness.is_serving = True
+        try:
+            yield
+        finally:
+            readiness.is_serving = False
+            noting.cancel()
+            if worker:
+                await worker.stop()
+            await services.close()
+
+    return life

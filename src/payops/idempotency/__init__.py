@@ -1,0 +1,1 @@
+"""The same key gives the same effect and the same answer, whatever failed in between."""

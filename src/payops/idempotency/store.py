@@ -1,0 +1,89 @@
+"""Reading and writing keys, a batch at a time."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from payops.idempotency.domain import Answer, Key, Keyed
+from payops.infra.db import Tx
+
+_FIND = """
+SELECT k.user_id, k.caller, k.operation, k.key, k.fingerprint, k.resource, k.status, k.headers, k.body
+FROM idempotency_keys k
+JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w (user_id, caller, operation, key)
+    ON k.user_id = w.user_id AND k.caller = w.caller AND k.operation = w.operation AND k.key = w.key
+"""
+
+# Ordered: two batches that share keys wait for each other and never deadlock.
+_INSERT = """
+INSERT INTO idempotency_keys
+    (user_id, caller, operation, key, fingerprint, resource, status, headers, body)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[],
+    $7::smallint[], $8::jsonb[], $9::bytea[])
+ORDER BY 1, 2, 3, 4
+"""
+
+_FORGET_BODIES = """
+UPDATE idempotency_keys SET body = NULL, headers = NULL
+WHERE (user_id, caller, operation, key) IN (
+    SELECT user_id, caller, operation, key FROM idempotency_keys
+    WHERE created_at < now() - make_interval(days => $1)
+        AND resource IS NOT NULL AND body IS NOT NULL
+    LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+_FORGET_KEYS = """
+DELETE FROM idempotency_keys
+WHERE (user_id, caller, operation, key) IN (
+    SELECT user_id, caller, operation, key FROM idempotency_keys
+    WHERE created_at < now() - make_interval(days => $1) AND resource IS NULL
+    LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+
+async def find(tx: Tx, keys: Sequence[Key]) -> dict[Key, tuple[bytes, Answer]]:
+    """Fingerprint and answer of each key that was used before."""
+    rows = await tx.fetch(
+        _FIND,
+        [k.user_id for k in keys],
+        [k.caller for k in keys],
+        [k.operation for k in keys],
+        [k.key for k in keys],
+    )
+    return {
+        Key(row["user_id"], row["caller"], row["operation"], row["key"]): (
+            row["fingerprint"],
+            Answer(
+                status=row["status"],
+                body=row["body"],
+                headers=json.loads(row["headers"]) if row["headers"] else {},
+                resource=row["resource"],
+                is_replay=True,
+            ),
+        )
+        for row in rows
+    }
+
+
+async def insert(tx: Tx, answered: Sequence[tuple[Keyed[Any], Answer]]) -> None:
+    """Raises asyncpg's UniqueViolationError when another transaction used a key first."""
+    keys = [keyed.key for keyed, _ in answered]
+    await tx.execute(
+        _INSERT,
+        [k.user_id for k in keys],
+        [k.caller for k in keys],
+        [k.operation for k in keys],
+        [k.key for k in keys],
+        [keyed.fingerprint for keyed, _ in answered],
+        [answer.resource for _, answer in answered],
+        [answer.status for _, answer in answered],
+        [json.dumps(dict(answer.headers)) if answer.headers else None for _, answer in answered],
+        [answer.body for _, answer in answered],
+    )
+
+
+async def forget(tx: Tx, *, older_than_days: int, limit: int) -> int:
+    """Drop old answers: the whole row, or only the body where the key guards a resource."""
+    return await tx.execute(_FORGET_BODIES, older_than_days, limit) + await tx.execute(
+        _FORGET_KEYS, older_than_days, limit
+    )

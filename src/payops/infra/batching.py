@@ -1,0 +1,109 @@
+"""A batch of one or more: what waits while a commit is in flight shares the next one.
+
+No timer: an idle service adds no wait, a busy one spreads the cost of a commit over
+everything that queued meanwhile.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from payops.kernel import errors
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Overloaded(errors.Unavailable):
+    code = "overloaded"
+    title = "Too many requests are waiting"
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    result: asyncio.Future[Result]
+
+
+class Batcher(Generic[Item, Result]):
+    """Gathers calls made while ``run`` is busy and hands them over together.
+
+    ``run`` gets up to ``size_max`` items and returns one result each, in order. When it
+    raises, each item of that batch is run alone, so one poisoned item costs only itself;
+    ``run`` must therefore be safe to repeat. ``lanes`` batches may be in flight at once.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        size_max: int = 64,
+        lanes: int = 1,
+        queue_max: int = 10_000,
+    ) -> None:
+        self._run = run
+        self._size_max = size_max
+        self._lanes = lanes
+        self._queue_max = queue_max
+        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._busy: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: Item) -> Result:
+        """Queue ``item`` and wait for its result; being cancelled does not take it back.
+
+        Raises:
+            Overloaded: ``queue_max`` items wait already.
+        """
+        if len(self._queue) >= self._queue_max:
+            raise Overloaded(retry_after_seconds=1)
+        waiting: _Waiting[Item, Result] = _Waiting(item, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        if len(self._busy) < self._lanes:
+            # An empty context: a batch belongs to no single request.
+            task = asyncio.create_task(self._drain(), context=contextvars.Context())
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+        return await asyncio.shield(waiting.result)
+
+    async def drained(self) -> None:
+        """Return when nothing is queued or in flight."""
+        while self._busy:
+            await asyncio.wait(self._busy)
+
+    async def _drain(self) -> None:
+        while self._queue:
+            size = min(len(self._queue), self._size_max)
+            batch = [self._queue.popleft() for _ in range(size)]
+            try:
+                results = await self._run([waiting.item for waiting in batch])
+            except Exception as error:  # noqa: BLE001 - handed to the caller
+                await self._one_by_one(batch, error)
+            else:
+                for waiting, result in zip(batch, results, strict=True):
+                    _answer(waiting, result)
+
+    async def _one_by_one(self, batch: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
+        if len(batch) == 1:
+            _fail(batch[0], error)
+            return
+        for waiting in batch:
+            try:
+                (result,) = await self._run([waiting.item])
+            except Exception as own_error:  # noqa: BLE001 - handed to the caller
+                _fail(waiting, own_error)
+            else:
+                _answer(waiting, result)
+
+
+def _answer(waiting: _Waiting[Item, Result], result: Result) -> None:
+    if not waiting.result.done():
+        waiting.result.set_result(result)
+
+
+def _fail(waiting: _Waiting[Item, Result], error: Exception) -> None:
+    if not waiting.result.done():
+        waiting.result.set_exception(error)
+        waiting.result.exception()  # a caller who left must not leave a warning behind

@@ -1,0 +1,1 @@
+"""The HTTP edge: reading requests strictly, answering errors uniformly, one middleware."""

@@ -1,0 +1,1 @@
+"""Words every slice shares: money, ids, time, errors, backoff. Standard library only."""

@@ -1,0 +1,1 @@
+"""Lipana, the M-Pesa rail: what it is asked, what it answers, what it calls back with."""

@@ -1,0 +1,1 @@
+"""Comparing us with the providers: ask about everything that is not settled."""

@@ -1,0 +1,7 @@
+"""``python -m payops.sandbox``."""
+
+import sys
+
+from payops.sandbox.command import main
+
+sys.exit(main())

@@ -1,0 +1,18 @@
+"""Why a notification is not taken, or not replayed."""
+
+from payops.kernel import errors
+
+
+class UnknownSource(errors.NotFound):
+    code = "unknown_webhook_source"
+    title = "No provider sends notifications here"
+
+
+class DeliveryNotFound(errors.NotFound):
+    code = "webhook_not_found"
+    title = "There is no such notification"
+
+
+class NotReplayable(errors.Conflict):
+    code = "webhook_not_replayable"
+    title = "A notification with a bad signature has no effect, ever"

@@ -1,0 +1,148 @@
+"""The inbox's SQL."""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from payops.infra.db import Record, Tx
+from payops.webhooks.domain import Delivery, Kept, State
+from payops.webhooks.tables import webhook_deliveries as table
+
+_INSERT = """
+INSERT INTO webhook_deliveries (id, source, dedupe_key, path_reference, body_sealed, state, due_at)
+SELECT n.*, CASE n.state WHEN 'pending' THEN now() END
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::text[])
+    AS n (id, source, dedupe_key, path_reference, body_sealed, state)
+ORDER BY n.source, n.dedupe_key
+ON CONFLICT (source, dedupe_key) DO NOTHING
+RETURNING id
+"""
+
+_LOCK = """
+SELECT id, source, dedupe_key, path_reference, body_sealed, state, attempts,
+    received_at < now() - $2::interval AS is_old
+FROM webhook_deliveries WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL AND body_sealed IS NOT NULL
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+
+_DUE = """
+SELECT id FROM webhook_deliveries WHERE due_at <= now() ORDER BY due_at LIMIT $1
+"""
+
+_MARK = """
+UPDATE webhook_deliveries d SET state = n.state, attempts = d.attempts + 1, reason = n.reason,
+    user_id = coalesce(n.user_id, d.user_id), subject = coalesce(n.subject, d.subject),
+    due_at = now() + n.wait, handled_at = CASE WHEN n.wait IS NULL THEN now() END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::interval[])
+    AS n (id, state, reason, user_id, subject, wait)
+WHERE d.id = n.id
+"""
+
+_WAKE_UNKNOWN = """
+UPDATE webhook_deliveries SET due_at = now() WHERE state = 'unknown' AND source = $1 AND due_at > now()
+"""
+
+_FORGET_BODIES = """
+UPDATE webhook_deliveries SET body_sealed = NULL WHERE id IN (
+    SELECT id FROM webhook_deliveries
+    WHERE received_at < now() - make_interval(days => $1) AND body_sealed IS NOT NULL
+        AND state IN ('applied', 'rejected')
+    LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+_FIGURES = """
+SELECT state, count(*) AS count,
+    coalesce(extract(epoch FROM now() - min(received_at)), 0)::bigint AS oldest_seconds
+FROM webhook_deliveries WHERE state <> 'applied' GROUP BY state
+"""
+
+
+async def insert(tx: Tx, deliveries: Sequence[Kept]) -> set[UUID]:
+    """Keep ``deliveries``; returns the ids of those that had not come before."""
+    rows = await tx.fetch(
+        _INSERT,
+        [d.id for d in deliveries],
+        [d.source for d in deliveries],
+        [d.dedupe_key for d in deliveries],
+        [d.path_reference for d in deliveries],
+        [d.body_sealed for d in deliveries],
+        [d.state for d in deliveries],
+    )
+    return {row["id"] for row in rows}
+
+
+async def lock(tx: Tx, ids: Collection[UUID], unknown_for: timedelta) -> list[Record]:
+    """Those that still await their effect and that nobody else is at."""
+    return await tx.fetch(_LOCK, list(ids), unknown_for)
+
+
+async def due(tx: Tx, limit: int) -> list[UUID]:
+    return [row["id"] for row in await tx.fetch(_DUE, limit)]
+
+
+async def mark(
+    tx: Tx,
+    marks: Sequence[tuple[UUID, State, str, str | None, str | None, timedelta | None]],
+) -> None:
+    """Set ``(id, state, reason, user_id, subject, wait)``; without a wait it is handled."""
+    await tx.execute(_MARK, *map(list, zip(*marks, strict=True)))
+
+
+async def wake_unknown(tx: Tx, source: str) -> int:
+    return await tx.execute(_WAKE_UNKNOWN, source)
+
+
+async def count_rejected(tx: Tx) -> int:
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM webhook_deliveries WHERE state = 'rejected'"
+    )
+    return count
+
+
+async def reopen(tx: Tx, delivery_id: UUID) -> None:
+    await tx.execute(
+        "UPDATE webhook_deliveries SET state = 'pending', due_at = now(), handled_at = NULL "
+        "WHERE id = $1",
+        delivery_id,
+    )
+
+
+async def get(tx: Tx, delivery_id: UUID) -> Delivery | None:
+    found = await _select(tx, sa.select(table).where(table.c.id == delivery_id))
+    return found[0] if found else None
+
+
+async def page(tx: Tx, *, state: State | None, before: UUID | None, limit: int) -> list[Delivery]:
+    query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(table.c.state == state.value)
+    if before is not None:
+        query = query.where(table.c.id < before)
+    return await _select(tx, query)
+
+
+async def forget_bodies(tx: Tx, *, older_than_days: int, limit: int) -> int:
+    return await tx.execute(_FORGET_BODIES, older_than_days, limit)
+
+
+async def figures(tx: Tx) -> list[Record]:
+    return await tx.fetch(_FIGURES)
+
+
+async def _select(tx: Tx, query: sa.Select[tuple[object, ...]]) -> list[Delivery]:
+    return [
+        Delivery(
+            id=row.id,
+            source=row.source,
+            state=State(row.state),
+            attempts=row.attempts,
+            received_at=row.received_at,
+            handled_at=row.handled_at,
+            reason=row.reason,
+            subject=row.subject,
+            path_reference=row.path_reference,
+        )
+        for row in await tx.select(query)
+    ]

@@ -1,0 +1,1 @@
+"""M-Pesa payouts: request, send, retry, ask, settle; each shilling exactly once."""

@@ -1,0 +1,159 @@
+"""Withdrawals over HTTP; decides nothing."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import Response
+
+from payops.access.api import requires
+from payops.access.domain import USER_ID_PATTERN, Principal, Scope, acting_for
+from payops.idempotency.api import HEADER, IdempotencyKey, respond
+from payops.idempotency.domain import Answer, Key, Keyed, canonical
+from payops.idempotency.service import Desk
+from payops.infra.db import Database
+from payops.infra.metrics import Metrics
+from payops.infra.web.body import json_body
+from payops.infra.web.context import context_of
+from payops.infra.web.replies import (
+    Cursor,
+    Limit,
+    PageReply,
+    answer,
+    body_of,
+    page_of,
+    read_cursor,
+)
+from payops.infra.web.wire import accepts, problems
+from payops.pii.domain import parse_msisdn
+from payops.pii.sealing import Fingerprints
+from payops.withdrawals import schemas
+from payops.withdrawals.domain import State, read
+from payops.withdrawals.errors import WithdrawalNotFound
+from payops.withdrawals.schemas import WithdrawalReply, WithdrawalRequest
+from payops.withdrawals.service import keeping
+from payops.withdrawals.service import requesting
+from payops.withdrawals.store import reading
+
+Reader = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_READ))]
+Writer = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_WRITE))]
+TxId = Annotated[str, Path(alias="txId", max_length=64)]
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalsApi:
+    """What the routes need."""
+
+    db: Database
+    desk: Desk[requesting.Request]
+    fingerprints: Fingerprints
+    metrics: Metrics
+
+    async def request(
+        self, principal: Principal, key: str, body: WithdrawalRequest, request_id: str
+    ) -> Answer:
+        user_id = acting_for(principal, body.user_id)
+        phone = parse_msisdn(body.phone_number)
+        fingerprint = self.fingerprints.of(
+            "idempotency", canonical({"amountKES": body.amount_kes, "phone": phone.digits})
+        )
+        command = requesting.Request(
+            user_id, body.amount_kes * 100, phone, principal.caller, request_id
+        )
+        given = await self.desk.submit(
+            Keyed(Key(user_id, principal.caller, requesting.OPERATION, key), fingerprint, command)
+        )
+        return await self._rebuilt(given) if given.body is None else given
+
+    async def _rebuilt(self, given: Answer) -> Answer:
+        """The stored bytes are past their retention: the same request, as it stands now."""
+        async with self.db.transaction(read_only=True) as tx:
+            withdrawal = await keeping.get(tx, read(given.resource or ""), user_id=None)
+        return Answer(
+            given.status,
+            body_of(WithdrawalReply.of(withdrawal)),
+            {"Location": schemas.location(withdrawal.txid)},
+            is_replay=True,
+        )
+
+
+def router(api: WithdrawalsApi) -> APIRouter:
+    routes = APIRouter(prefix="/api/withdrawals", tags=["withdrawals"])
+
+    @routes.post(
+        "/mpesa",
+        status_code=202,
+        response_model=WithdrawalReply,
+        operation_id="requestWithdrawal",
+        summary="Withdraw to M-Pesa",
+        responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
+        openapi_extra={**accepts(WithdrawalRequest), "parameters": [HEADER]},
+    )
+    async def request_withdrawal(
+        request: Request,
+        principal: Writer,
+        key: IdempotencyKey,
+        body: Annotated[WithdrawalRequest, Depends(json_body(WithdrawalRequest))],
+    ) -> Response:
+        return respond(await api.request(principal, key, body, context_of(request).request_id))
+
+    @routes.get(
+        "",
+        response_model=PageReply[WithdrawalReply],
+        operation_id="listWithdrawals",
+        responses=problems(401, 403, 422),
+    )
+    async def list_withdrawals(
+        principal: Reader,
+        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        status: State | None = None,
+        limit: Limit = 20,
+        cursor: Cursor = None,
+    ) -> Response:
+        user = acting_for(principal, user_id, pointer="/query/userId")
+        async with api.db.transaction(read_only=True) as tx:
+            found = await reading.page(
+                tx, user_id=user, state=status, before=read_cursor(cursor), limit=limit + 1
+            )
+        return answer(page_of([WithdrawalReply.of(w) for w in found], [w.id for w in found], limit))
+
+    @routes.get(
+        "/{txId}",
+        response_model=WithdrawalReply,
+        operation_id="getWithdrawal",
+        responses=problems(401, 403, 404),
+    )
+    async def get_withdrawal(principal: Reader, tx_id: TxId) -> Response:
+        async with api.db.transaction(read_only=True) as tx:
+            found = await keeping.get(tx, _id(tx_id), user_id=principal.user_id)
+        return answer(WithdrawalReply.of(found))
+
+    @routes.post(
+        "/{txId}/cancel",
+        response_model=WithdrawalReply,
+        operation_id="cancelWithdrawal",
+        responses=problems(401, 403, 404, 409),
+    )
+    async def cancel_withdrawal(principal: Writer, tx_id: TxId) -> Response:
+        withdrawal_id = _id(tx_id)
+        found = await api.db.run(
+            lambda tx: keeping.cancel(
+                tx,
+                withdrawal_id,
+                user_id=principal.user_id,
+                actor=principal.caller,
+                metrics=api.metrics,
+            )
+        )
+        return answer(WithdrawalReply.of(found))
+
+    return routes
+
+
+def _id(txid: str) -> UUID:
+    """Raises ``WithdrawalNotFound`` for whatever is not one of our ids."""
+    try:
+        return read(txid)
+    except ValueError:
+        raise WithdrawalNotFound from None

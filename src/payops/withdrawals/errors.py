@@ -1,0 +1,27 @@
+"""Why a withdrawal is refused, and what must never happen to one."""
+
+from payops.kernel import errors
+
+
+class IllegalTransition(Exception):  # noqa: N818 - a contradiction, not a fault of ours
+    """What was reported cannot follow from the state it would change."""
+
+    def __init__(self, state: str, event: str) -> None:
+        super().__init__(f"{event} is not possible from {state}")
+        self.state = state
+        self.event = event
+
+
+class WithdrawalNotFound(errors.NotFound):
+    code = "withdrawal_not_found"
+    title = "There is no such withdrawal"
+
+
+class AmountOutOfRange(errors.Refused):
+    code = "amount_out_of_range"
+    title = "The amount is outside the limits for one withdrawal"
+
+
+class NotCancellable(errors.Conflict):
+    code = "not_cancellable"
+    title = "The withdrawal can no longer be cancelled"

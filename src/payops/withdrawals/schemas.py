@@ -1,0 +1,96 @@
+"""Withdrawals on the wire."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from payops.idempotency.domain import Answer
+from payops.infra.web.amounts import WholeShillings
+from payops.infra.web.problem import problem_body, problem_headers, status_of
+from payops.infra.web.replies import MoneyReply, body_of
+from payops.infra.web.wire import Wire, WireReply
+from payops.kernel.errors import PayopsError
+from payops.kernel.money import KES, Money
+from payops.withdrawals.domain import State, Withdrawal
+from payops.withdrawals.service.requesting import Request, Result
+
+ACCEPTED = 202
+
+
+class WithdrawalRequest(Wire):
+    user_id: Annotated[str, Field(max_length=64)] | None = None
+    amount_kes: Annotated[WholeShillings, Field(alias="amountKES")]
+    phone_number: Annotated[
+        str,
+        Field(
+            min_length=9,
+            max_length=24,
+            description="A Kenyan mobile number, however it is written",
+            examples=["0712345678", "+254 712 345 678"],
+        ),
+    ]
+
+
+class FailureReply(WireReply):
+    code: str
+    message: str
+    provider_code: str | None = None
+
+
+class WithdrawalReply(WireReply):
+    tx_id: str
+    user_id: str
+    amount: MoneyReply
+    phone_number: str = Field(description="Masked")
+    provider: str
+    status: State
+    created_at: datetime
+    updated_at: datetime
+    attempts: int = Field(description="Sends begun")
+    provider_reference: str | None = None
+    receipt: str | None = None
+    failure: FailureReply | None = None
+
+    @classmethod
+    def of(cls, withdrawal: Withdrawal) -> "WithdrawalReply":
+        failure = withdrawal.failure
+        return cls(
+            tx_id=withdrawal.txid,
+            user_id=withdrawal.user_id,
+            amount=MoneyReply.of(Money(withdrawal.amount_minor, KES)),
+            phone_number=withdrawal.phone_masked,
+            provider=withdrawal.rail,
+            status=withdrawal.state,
+            created_at=withdrawal.created_at,
+            updated_at=withdrawal.updated_at,
+            attempts=withdrawal.attempts,
+            provider_reference=withdrawal.provider_reference,
+            receipt=withdrawal.receipt,
+            failure=failure
+            and FailureReply(
+                code=failure.code,
+                message=failure.message,
+                provider_code=failure.provider_code or None,
+            ),
+        )
+
+
+def location(txid: str) -> str:
+    return f"/api/withdrawals/{txid}"
+
+
+def rendered(result: Result, request: Request) -> Answer:
+    """The answer to a request, as it is stored under its key."""
+    if isinstance(result, PayopsError):
+        return Answer(
+            status_of(result),
+            problem_body(result, request.request_id or ""),
+            problem_headers(result),
+        )
+    return Answer(
+        ACCEPTED,
+        body_of(WithdrawalReply.of(result)),
+        {"Location": location(result.txid)},
+        resource=result.txid,
+    )

@@ -1,0 +1,158 @@
+"""Taking due withdrawals up: the attempt is on record, with a lease, before anything is sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from payops.audit.domain import AuditEvent
+from payops.infra.db import Database, Tx
+from payops.infra.metrics import Metrics
+from payops.pii.domain import Access, Place, Purpose
+from payops.pii.service import PersonalData, Sealed
+from payops.withdrawals.domain import Event, State, Withdrawal
+from payops.withdrawals.ports import Payout
+from payops.withdrawals.service import deciding
+from payops.withdrawals.service.deciding import UNAVAILABLE, Observation, Policy
+from payops.withdrawals.service.moving import Moves
+from payops.withdrawals.service.requesting import PHONE_PLACE
+from payops.withdrawals.store import writing
+
+ACTOR: Final = "system:dispatcher"
+_SLOT_WAIT: Final = timedelta(seconds=5)
+_CLEAN_UP_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One attempt that is written down and may be sent now."""
+
+    withdrawal: Withdrawal
+    payout: Payout
+
+    @property
+    def number(self) -> int:
+        return self.withdrawal.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """How one rail's due withdrawals are claimed; ``lease`` exceeds the rail's time-out."""
+
+    db: Database
+    rail: str
+    deduplicates: bool
+    policy: Policy
+    lease: timedelta
+    pending_max: timedelta
+    personal_data: PersonalData
+    metrics: Metrics
+
+    async def due(self, limit: int) -> list[Claimed]:
+        """Up to ``limit`` withdrawals that are due to be sent, each with a fresh attempt.
+
+        On the way, attempts whose lease ran out become ``unresolved``.
+        """
+
+        async def work(tx: Tx) -> list[Claimed]:
+            rows = await writing.claim(tx, (State.PENDING, State.SENDING), self.rail, limit)
+            return await self._begin(tx, rows) if rows else []
+
+        return await self.db.run(work)
+
+    async def again(self, withdrawal_id: UUID) -> Claimed | None:
+        """The next attempt of a withdrawal between two; ``None`` when it is not ours any more."""
+
+        async def work(tx: Tx) -> list[Claimed]:
+            row = await writing.claim_one(tx, withdrawal_id)
+            return await self._begin(tx, [row]) if row else []
+
+        claimed = await self.db.run(work)
+        return claimed[0] if claimed else None
+
+    async def without_rail(self) -> int:
+        """What can be done while nothing may be sent: end leases, give up what waited too long."""
+
+        async def work(tx: Tx) -> int:
+            sending = await writing.claim(tx, (State.SENDING,), self.rail, _CLEAN_UP_MAX)
+            stale = await writing.claim_stale(tx, self.rail, self.pending_max, _CLEAN_UP_MAX)
+            if not sending and not stale:
+                return 0
+            moves = Moves([*sending, *stale], await _now(tx), self.metrics)
+            for withdrawal in await self._end_leases(tx, sending, moves):
+                wait = _SLOT_WAIT  # between two attempts: wait for the rail
+                moves.observe(withdrawal.id, Observation(Event.RETRYING, ACTOR, due_in=wait))
+            for withdrawal in stale:
+                gone = Observation(Event.GAVE_UP, ACTOR, failure=UNAVAILABLE)
+                moves.observe(withdrawal.id, gone)
+            await moves.write(tx)
+            return len(sending) + len(stale)
+
+        return await self.db.run(work)
+
+    async def _begin(self, tx: Tx, rows: Sequence[Withdrawal]) -> list[Claimed]:
+        moves = Moves(rows, await _now(tx), self.metrics)
+        ready = await self._end_leases(tx, rows, moves)
+        ready = await self._alone(tx, ready, moves)
+        for withdrawal in ready:
+            moves.observe(withdrawal.id, Observation(Event.CLAIMED, ACTOR, due_in=self.lease))
+        begun = [moved for w in ready if (moved := moves.current(w.id))]
+        for withdrawal in begun:
+            moves.note(_attempt_event(withdrawal))
+        await moves.write(tx)
+        if not begun:
+            return []
+        await writing.open_attempts(tx, begun)
+        phones = await self.personal_data.open_phones(tx, [_sealed_phone(w) for w in begun])
+        return [
+            Claimed(w, Payout(w.txid, w.user_id, phone, w.amount_minor // 100))
+            for w, phone in zip(begun, phones, strict=True)
+        ]
+
+    async def _end_leases(
+        self, tx: Tx, rows: Sequence[Withdrawal], moves: Moves
+    ) -> list[Withdrawal]:
+        """Those of ``rows`` that have no attempt open; the others' leases have run out."""
+        sending = [w for w in rows if w.state is State.SENDING]
+        still_open = await writing.open_numbers(tx, sending) if sending else {}
+        expired = [w for w in sending if w.id in still_open]
+        if expired:
+            await writing.close_attempts(
+                tx, [(w, still_open[w.id], "lease_expired", "") for w in expired]
+            )
+        for withdrawal in expired:
+            moves.observe(withdrawal.id, deciding.of_silence(withdrawal, self.policy))
+        return [w for w in rows if w.id not in still_open]
+
+    async def _alone(self, tx: Tx, rows: Sequence[Withdrawal], moves: Moves) -> list[Withdrawal]:
+        """Without a reference of ours, two equal payouts at once could not be told apart."""
+        if self.deduplicates or not rows:
+            return list(rows)
+        taken = await writing.take_slots(tx, rows)
+        for withdrawal in rows:
+            if withdrawal.id not in taken:
+                moves.observe(withdrawal.id, Observation(None, ACTOR, due_in=_SLOT_WAIT))
+        return [w for w in rows if w.id in taken]
+
+
+def _sealed_phone(withdrawal: Withdrawal) -> Sealed:
+    place = Place(*PHONE_PLACE, withdrawal.user_id, withdrawal.id)
+    access = Access(ACTOR, Purpose.PAYOUT_SEND, withdrawal.txid, withdrawal.request_id)
+    return place, withdrawal.phone_sealed, access
+
+
+def _attempt_event(withdrawal: Withdrawal) -> AuditEvent:
+    return AuditEvent(
+        kind="withdrawal_attempt",
+        actor=ACTOR,
+        user_id=withdrawal.user_id,
+        subject=withdrawal.txid,
+        request_id=withdrawal.request_id,
+        detail={"number": withdrawal.attempts, "rail": withdrawal.rail},
+    )
+
+
+async def _now(tx: Tx) -> datetime:
+    now: datetime = await tx.fetchval("SELECT now()")
+    return now

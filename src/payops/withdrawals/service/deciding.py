@@ -1,0 +1,222 @@
+"""What an answer of the rail means for a withdrawal. Pure.
+
+The rules, in one place: a definitive no releases the hold only while nothing else may have
+been acted on; a lost answer is repeated only where the rail de-duplicates on our id; "not
+known" never fails a payout.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from payops.kernel.retrying import Backoff, doubling
+from payops.pii.domain import scrub
+from payops.withdrawals.domain import Event, Failure, State, Withdrawal
+from payops.withdrawals.ports import (
+    Answer,
+    AnswerLost,
+    CredentialRefused,
+    Declined,
+    NoAnswer,
+    NotDelivered,
+    NotKnown,
+    Outcome,
+    Report,
+    Taken,
+)
+
+_ASK_MOST = timedelta(hours=1)
+_PROVIDER_CODE_MAX = 64
+
+UNAVAILABLE = Failure("provider_unavailable", "The payment provider could not be reached.")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The timings a decision needs; from the settings."""
+
+    retry: Backoff
+    first_ask: timedelta
+    ask_every: timedelta
+    sent_grace: timedelta
+    unknown_answers_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was learned about one withdrawal.
+
+    ``event`` is ``None`` when the state cannot change (a question without answer). A
+    ``None`` in the other fields leaves what the withdrawal has.
+    """
+
+    event: Event | None
+    actor: str
+    due_in: timedelta | None = None  # when to look again, if it is not at rest then
+    tries: int | None = None
+    is_doubtful: bool = False  # from now on; never unset
+    questions: int | None = None
+    unknown_answers: int | None = None
+    reference: str | None = None
+    receipt: str | None = None
+    failure: Failure | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+def of_answer(
+    withdrawal: Withdrawal,
+    answer: Answer,
+    policy: Policy,
+    *,
+    deduplicates: bool,
+    breaker_wait: timedelta | None,
+) -> Observation:
+    """What the reply to a send means; ``breaker_wait`` is given while the breaker is open."""
+    actor = f"rail:{withdrawal.rail}"
+    match answer:
+        case Taken(reference):
+            return Observation(
+                Event.TAKEN,
+                actor,
+                due_in=policy.sent_grace,
+                tries=withdrawal.tries + 1,
+                is_doubtful=True,
+                questions=0,
+                reference=reference,
+            )
+        case Declined(code, message):
+            if withdrawal.is_doubtful:
+                # An earlier send may still be acted on: its fate is asked, not assumed.
+                return _lost(withdrawal, actor, policy)
+            failure = Failure(
+                "declined",
+                scrub(message) or "The payment provider declined the payout.",
+                scrub(code)[:_PROVIDER_CODE_MAX],
+            )
+            return Observation(Event.DECLINED, actor, tries=withdrawal.tries + 1, failure=failure)
+        case CredentialRefused():
+            return _turned_away(withdrawal, actor, breaker_wait or policy.retry.base)
+        case NotDelivered():
+            return _not_delivered(withdrawal, actor, policy, breaker_wait)
+        case AnswerLost(_, retry_after, repeatable):
+            tries = withdrawal.tries + 1
+            if deduplicates and repeatable and tries < policy.retry.attempts_max:
+                wait = policy.retry.wait_after(tries, at_least=retry_after)
+                return Observation(
+                    Event.RETRYING,
+                    actor,
+                    due_in=max(wait, breaker_wait or wait),
+                    tries=tries,
+                    is_doubtful=True,
+                )
+            return _lost(withdrawal, actor, policy)
+        case _:
+            assert_never(answer)
+
+
+def of_silence(withdrawal: Withdrawal, policy: Policy) -> Observation:
+    """The lease ended without an answer: the process that sent it is gone."""
+    return _lost(withdrawal, "system:lease", policy)
+
+
+def of_report(withdrawal: Withdrawal, report: Report, policy: Policy, actor: str) -> Observation:
+    """What a matching report means, whether it was called back or asked for."""
+    match report.outcome:
+        case Outcome.PAID:
+            event, failure = Event.REPORTED_PAID, None
+        case Outcome.FAILED:
+            event = Event.REPORTED_FAILED
+            failure = Failure(
+                "payout_failed",
+                scrub(report.message) or "The payment provider reported that the payout failed.",
+                scrub(report.code)[:_PROVIDER_CODE_MAX],
+            )
+        case Outcome.PENDING:
+            event, failure = Event.TAKEN, None
+        case _:
+            assert_never(report.outcome)
+    return Observation(
+        event,
+        actor,
+        due_in=_next_question(withdrawal, policy, at_least=policy.ask_every),
+        is_doubtful=True,
+        questions=withdrawal.questions + 1,
+        reference=report.reference,
+        receipt=report.receipt,
+        failure=failure,
+    )
+
+
+def of_no_report(
+    withdrawal: Withdrawal, answer: NotKnown | NoAnswer, policy: Policy, now: datetime
+) -> Observation:
+    """What a question without a report means: patience, then a person; never a refund."""
+    waiting = Observation(
+        None,
+        f"rail:{withdrawal.rail}",
+        due_in=_next_question(withdrawal, policy),
+        questions=withdrawal.questions + 1,
+        detail={"answer": "not_known" if isinstance(answer, NotKnown) else "no_answer"},
+    )
+    if isinstance(answer, NoAnswer) or withdrawal.state is State.SENDING:
+        return waiting
+    if withdrawal.unknown_at is not None and now - withdrawal.unknown_at < policy.ask_every:
+        return waiting  # asked twice in one breath is one answer
+    unknown_answers = withdrawal.unknown_answers + 1
+    stayed = unknown_answers >= policy.unknown_answers_max
+    return Observation(
+        Event.STAYED_UNCLEAR if stayed and withdrawal.state is not State.REVIEW else None,
+        waiting.actor,
+        due_in=waiting.due_in,
+        questions=waiting.questions,
+        unknown_answers=unknown_answers,
+        detail=waiting.detail,
+    )
+
+
+def of_ambiguity(withdrawal: Withdrawal, candidates: int) -> Observation:
+    """More than one payout could be this one: only a person may choose."""
+    return Observation(
+        Event.STAYED_UNCLEAR,
+        f"rail:{withdrawal.rail}",
+        questions=withdrawal.questions + 1,
+        detail={"candidates": candidates},
+    )
+
+
+def _not_delivered(
+    withdrawal: Withdrawal, actor: str, policy: Policy, breaker_wait: timedelta | None
+) -> Observation:
+    tries = withdrawal.tries + 1
+    if tries >= policy.retry.attempts_max:
+        if withdrawal.is_doubtful:
+            return _lost(withdrawal, actor, policy)
+        return Observation(Event.GAVE_UP, actor, tries=tries, failure=UNAVAILABLE)
+    if breaker_wait is not None and not withdrawal.is_doubtful:
+        return Observation(Event.TURNED_AWAY, actor, due_in=breaker_wait, tries=tries)
+    wait = policy.retry.wait_after(tries)
+    return Observation(Event.RETRYING, actor, due_in=max(wait, breaker_wait or wait), tries=tries)
+
+
+def _turned_away(withdrawal: Withdrawal, actor: str, wait: timedelta) -> Observation:
+    """Our key was refused: not the customer's fault, so it costs none of their tries."""
+    event = Event.RETRYING if withdrawal.is_doubtful else Event.TURNED_AWAY
+    return Observation(event, actor, due_in=wait)
+
+
+def _lost(withdrawal: Withdrawal, actor: str, policy: Policy) -> Observation:
+    return Observation(
+        Event.ANSWER_LOST,
+        actor,
+        due_in=policy.first_ask,
+        tries=withdrawal.tries + 1,
+        is_doubtful=True,
+        questions=0,
+    )
+
+
+def _next_question(
+    withdrawal: Withdrawal, policy: Policy, *, at_least: timedelta = timedelta()
+) -> timedelta:
+    return max(doubling(policy.ask_every, withdrawal.questions, most=_ASK_MOST), at_least)

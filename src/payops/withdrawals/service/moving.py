@@ -1,0 +1,217 @@
+"""Moves: what a batch of observations does to withdrawals, and to the money they hold.
+
+State, ledger and audit change together, in the caller's transaction, whoever observed:
+the sender, a callback, a question, a person. There is no other way to move a withdrawal.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from payops.audit import service as audit
+from payops.audit.domain import AuditEvent
+from payops.infra.db import Tx
+from payops.infra.metrics import Metrics
+from payops.kernel.money import KES, Money
+from payops.ledger import entries
+from payops.ledger import service as ledger
+from payops.ledger.domain import Journal, Owner
+from payops.webhooks import service as webhooks
+from payops.withdrawals.domain import FINAL, Event, State, Withdrawal, advance
+from payops.withdrawals.errors import IllegalTransition
+from payops.withdrawals.service.deciding import Observation
+from payops.withdrawals.store import writing
+
+log = structlog.get_logger(__name__)
+
+_AUDIT_KIND: Final[Mapping[State, str]] = {
+    State.COMPLETED: "withdrawal_success",
+    State.FAILED: "withdrawal_failed",
+    State.CANCELLED: "withdrawal_cancelled",
+    State.UNRESOLVED: "withdrawal_unresolved",
+    State.REVIEW: "withdrawal_review",
+    State.SENT: "withdrawal_sent",
+    State.PENDING: "withdrawal_requeued",
+    State.REVERSED: "withdrawal_reversed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What an observation did: ``after`` is the withdrawal as it is now."""
+
+    before: Withdrawal
+    after: Withdrawal
+
+    @property
+    def has_moved(self) -> bool:
+        return self.before.state is not self.after.state
+
+
+class Moves:
+    """Collects the effects of observations on locked withdrawals and writes them at once.
+
+    Several observations of one withdrawal in a batch see each other's effect.
+    """
+
+    def __init__(self, locked: Iterable[Withdrawal], now: datetime, metrics: Metrics) -> None:
+        self._now = now
+        self._metrics = metrics
+        self._rows = {w.id: w for w in locked}
+        self._changed: set[UUID] = set()
+        self._journals: list[Journal] = []
+        self._references: list[tuple[Withdrawal, str, str]] = []
+        self._events: list[AuditEvent] = []
+        self._log: list[tuple[Withdrawal, State]] = []
+        self._freed: set[UUID] = set()
+
+    def current(self, withdrawal_id: UUID) -> Withdrawal | None:
+        return self._rows.get(withdrawal_id)
+
+    def observe(
+        self, withdrawal_id: UUID, seen: Observation, *, request_id: str | None = None
+    ) -> Moved:
+        """Apply one observation.
+
+        Raises:
+            IllegalTransition: it contradicts the state; nothing was changed.
+        """
+        before = self._rows[withdrawal_id]
+        state = advance(before.state, seen.event) if seen.event else before.state
+        if before.state is state and state in FINAL:
+            after = replace(self._filled(before, seen), due_at=None)
+        else:
+            after = self._changed_by(before, seen, state)
+        if after != before:
+            self._rows[withdrawal_id] = after
+            self._changed.add(withdrawal_id)
+        self._note_references(before, after)
+        if state is not before.state:
+            self._settle(after, seen, request_id)
+            self._log.append((after, before.state))
+        return Moved(before, after)
+
+    def note(self, event: AuditEvent) -> None:
+        """An audit record that goes with these moves."""
+        self._events.append(event)
+
+    async def write(self, tx: Tx) -> None:
+        """Everything observed, in a fixed number of statements."""
+        if self._journals:
+            await ledger.lock(tx, {Owner(j.user_id, KES.code) for j in self._journals})
+            await ledger.post(tx, self._journals)
+        if self._changed:
+            await writing.update(tx, [self._rows[i] for i in sorted(self._changed)])
+        if self._references:
+            await writing.keep_references(tx, self._references)
+            for rail in {withdrawal.rail for withdrawal, _, _ in self._references}:
+                await webhooks.rematch(tx, rail)
+        if self._freed:
+            await writing.free_slots(tx, self._freed)
+        await audit.record(tx, self._events)
+        tx.after_commit(self._log_moves)
+
+    def _changed_by(self, before: Withdrawal, seen: Observation, state: State) -> Withdrawal:
+        at_rest = state in FINAL or state is State.REVIEW
+        due_at = None if at_rest else _later(self._now, seen.due_in) or before.due_at
+        return replace(
+            self._filled(before, seen),
+            state=state,
+            due_at=due_at,
+            attempts=before.attempts + (seen.event is Event.CLAIMED),
+            first_sent_at=before.first_sent_at
+            or (self._now if seen.event is Event.CLAIMED else None),
+            tries=before.tries if seen.tries is None else seen.tries,
+            is_doubtful=before.is_doubtful or seen.is_doubtful,
+            questions=before.questions if seen.questions is None else seen.questions,
+            unknown_answers=before.unknown_answers
+            if seen.unknown_answers is None
+            else seen.unknown_answers,
+            unknown_at=before.unknown_at if seen.unknown_answers is None else self._now,
+            failure=seen.failure if state is State.FAILED else None,
+            updated_at=self._now if state is not before.state else before.updated_at,
+        )
+
+    def _filled(self, before: Withdrawal, seen: Observation) -> Withdrawal:
+        """Names the rail gave are kept even from an echo, the first of each kind."""
+        return replace(
+            before,
+            provider_reference=before.provider_reference or seen.reference,
+            receipt=before.receipt or seen.receipt,
+        )
+
+    def _note_references(self, before: Withdrawal, after: Withdrawal) -> None:
+        if after.provider_reference and after.provider_reference != before.provider_reference:
+            self._references.append((after, "payout", after.provider_reference))
+        if after.receipt and after.receipt != before.receipt:
+            self._references.append((after, "receipt", after.receipt))
+
+    def _settle(self, after: Withdrawal, seen: Observation, request_id: str | None) -> None:
+        amount = Money(after.amount_minor, KES)
+        if after.state is State.COMPLETED:
+            self._journals.append(
+                entries.withdrawal_paid(
+                    after.user_id, amount, reference=after.txid, hold=after.hold_id
+                )
+            )
+        elif after.state in (State.FAILED, State.CANCELLED):
+            self._journals.append(
+                entries.withdrawal_released(
+                    after.user_id, amount, reference=after.txid, hold=after.hold_id
+                )
+            )
+        if after.state in FINAL or after.state is State.PENDING:
+            self._freed.add(after.id)
+        if after.state is State.SENDING:
+            return  # the attempt has a record of its own
+        self._events.append(
+            AuditEvent(
+                kind=_AUDIT_KIND[after.state],
+                actor=seen.actor,
+                user_id=after.user_id,
+                subject=after.txid,
+                request_id=request_id,
+                detail=_detail(after, seen),
+            )
+        )
+
+    def _log_moves(self) -> None:
+        for withdrawal, before in self._log:
+            self._metrics.count_outcome(withdrawal.rail, withdrawal.state.value)
+            log.info(
+                "withdrawal.moved",
+                withdrawal_id=withdrawal.txid,
+                user_id=withdrawal.user_id,
+                before=before.value,
+                after=withdrawal.state.value,
+            )
+
+
+def contradiction(withdrawal: Withdrawal, error: IllegalTransition, actor: str) -> AuditEvent:
+    """The record of an observation that could not be true; it changes nothing."""
+    return AuditEvent(
+        kind="withdrawal_webhook_error",
+        actor=actor,
+        user_id=withdrawal.user_id,
+        subject=withdrawal.txid,
+        detail={"reason": "contradiction", "state": error.state, "event": error.event},
+    )
+
+
+def _later(now: datetime, wait: timedelta | None) -> datetime | None:
+    return None if wait is None else now + wait
+
+
+def _detail(after: Withdrawal, seen: Observation) -> dict[str, object]:
+    detail: dict[str, object] = {
+        "amountMinor": after.amount_minor,
+        "event": (seen.event or Event.CLAIMED).value,
+        **seen.detail,
+    }
+    if after.failure:
+        detail["failure"] = after.failure.code
+    return detail

@@ -1,0 +1,142 @@
+"""What a rail reports, by callback or when asked, applied to the withdrawals it concerns."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from payops.alerts import service as alerts
+from payops.alerts.domain import Alert, Severity
+from payops.audit.domain import AuditEvent
+from payops.infra.db import Tx
+from payops.infra.metrics import Metrics
+from payops.pii.service import PersonalData
+from payops.webhooks.ports import Effect, Handled
+from payops.withdrawals.domain import Withdrawal, read
+from payops.withdrawals.errors import IllegalTransition
+from payops.withdrawals.ports import Report
+from payops.withdrawals.service import deciding
+from payops.withdrawals.service.deciding import Policy
+from payops.withdrawals.service.moving import Moves, contradiction
+from payops.withdrawals.service.requesting import DUE
+from payops.withdrawals.store import reading, writing
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Applies reports of one rail. A final state never changes because of one."""
+
+    rail: str
+    policy: Policy
+    personal_data: PersonalData
+    metrics: Metrics
+
+    async def settle(self, tx: Tx, reports: Sequence[Report]) -> list[Handled]:
+        """One result per report, in order; whatever moves, moves in the caller's transaction."""
+        ids = await self._subjects(tx, reports)
+        locked = await writing.lock(tx, {i for i in ids if i is not None})
+        now: datetime = await tx.fetchval("SELECT now()")
+        moves = Moves(locked, now, self.metrics)
+        doubts: list[tuple[Withdrawal, str]] = []
+        hinted: set[str] = set()
+        handled = []
+        for report, withdrawal_id in zip(reports, ids, strict=True):
+            withdrawal = moves.current(withdrawal_id) if withdrawal_id else None
+            if withdrawal is None:
+                # The path is not signed, so it proves nothing; but it says whom to ask about.
+                hinted.add(report.path_txid or "")
+                handled.append(Handled(Effect.UNKNOWN, "no such withdrawal"))
+                continue
+            reason = self._apply(moves, withdrawal, report)
+            if reason:
+                doubts.append((withdrawal, reason))
+            handled.append(
+                Handled(
+                    Effect.PARKED if reason else Effect.APPLIED,
+                    reason or "",
+                    withdrawal.user_id,
+                    withdrawal.txid,
+                )
+            )
+        await moves.write(tx)
+        to_ask = {withdrawal.id for withdrawal, _ in doubts} | _readable(hinted)
+        if to_ask:
+            await writing.ask_now(tx, to_ask)
+            tx.wake(DUE)
+        for withdrawal, reason in doubts:
+            await self._alert(tx, withdrawal, reason)
+        return handled
+
+    def _apply(self, moves: Moves, withdrawal: Withdrawal, report: Report) -> str | None:
+        """Why the report cannot be believed, or ``None`` when it was applied."""
+        actor = f"rail:{self.rail}"
+        wrong = self.mismatches(withdrawal, report)
+        if wrong:
+            moves.note(_error(withdrawal, actor, {"reason": "mismatch", "fields": wrong}))
+            return f"mismatch: {', '.join(wrong)}"
+        try:
+            moves.observe(withdrawal.id, deciding.of_report(withdrawal, report, self.policy, actor))
+        except IllegalTransition as error:
+            moves.note(contradiction(withdrawal, error, actor))
+            return f"contradiction: {error}"
+        return None
+
+    def mismatches(self, withdrawal: Withdrawal, report: Report) -> list[str]:
+        """The names of what the report says otherwise than we know it."""
+        known = withdrawal.provider_reference
+        checks = {
+            "rail": withdrawal.rail != self.rail,
+            "id": report.txid not in (None, withdrawal.txid),
+            "path": report.path_txid not in (None, withdrawal.txid),
+            "reference": bool(known and report.reference and report.reference != known),
+            "user": report.user_id not in (None, withdrawal.user_id),
+            "amount": report.amount_minor not in (None, withdrawal.amount_minor),
+            "phone": report.phone is not None
+            and self.personal_data.phone_index(report.phone) != withdrawal.phone_index,
+        }
+        return [name for name, is_wrong in checks.items() if is_wrong]
+
+    async def _subjects(self, tx: Tx, reports: Sequence[Report]) -> list[UUID | None]:
+        """Which withdrawal each report is about: by our id, else by the rail's."""
+        unnamed = {r.reference for r in reports if r.reference and r.txid is None}
+        claimed = await reading.claimed(tx, self.rail, unnamed) if unnamed else {}
+        return [_subject(report, claimed.get(report.reference or "")) for report in reports]
+
+    async def _alert(self, tx: Tx, withdrawal: Withdrawal, reason: str) -> None:
+        await alerts.raise_alert(
+            tx,
+            Alert(
+                key=f"withdrawal_contradiction:{withdrawal.txid}",
+                kind="withdrawal_contradiction",
+                severity=Severity.CRITICAL,
+                summary="A report about a payout contradicts what is known of it.",
+                detail={"withdrawal": withdrawal.txid, "reason": reason},
+            ),
+        )
+
+
+def _subject(report: Report, claimed: UUID | None) -> UUID | None:
+    """The body names the withdrawal, for only the body is signed; else the path does."""
+    if report.txid is None and report.reference is not None:
+        return claimed
+    named = _readable({report.txid or report.path_txid or ""})
+    return named.pop() if named else None
+
+
+def _readable(txids: set[str]) -> set[UUID]:
+    found = set()
+    for txid in txids:
+        with suppress(ValueError):
+            found.add(read(txid))
+    return found
+
+
+def _error(withdrawal: Withdrawal, actor: str, detail: dict[str, object]) -> AuditEvent:
+    return AuditEvent(
+        kind="withdrawal_webhook_error",
+        actor=actor,
+        user_id=withdrawal.user_id,
+        subject=withdrawal.txid,
+        detail=detail,
+    )

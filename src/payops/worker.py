@@ -1,0 +1,71 @@
+"""What runs beside the API: the payout dispatcher, the inbox drain, the question sweep, the jobs.
+
+Each loop waits for its bell and polls behind it, so that a lost wake-up costs a poll and
+not a payout. One that fails is logged and goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from payops.bootstrap import Services
+from payops.infra.db import DatabaseUnavailable
+from payops.infra.listening import Wakeup
+from payops.webhooks.domain import INBOX
+from payops.withdrawals.service.requesting import DUE
+
+log = structlog.get_logger(__name__)
+
+_AFTER_ERROR = timedelta(seconds=1)
+
+
+class Worker:
+    """The loops of one process. ``start`` once, ``stop`` once."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._poll = timedelta(milliseconds=services.settings.worker.poll_ms)
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        services = self._services
+        self._loops = [
+            self._loop("dispatch", services.wakeups.subscribe(DUE), self._dispatch),
+            self._loop("sweep", services.wakeups.subscribe(DUE), services.reconciliation.due),
+            self._loop("drain", services.wakeups.subscribe(INBOX), services.inbox.drain),
+        ]
+        services.scheduler.start()
+
+    async def stop(self) -> None:
+        """Begin nothing more, finish what is on the wire or leave it to its lease."""
+        within = self._services.settings.worker.drain_seconds
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._services.sender.stop(within)
+        await self._services.scheduler.stop(timedelta(seconds=2))
+
+    async def _dispatch(self) -> None:
+        """Send all that is due, as room allows."""
+        sender = self._services.sender
+        while await sender.send_due():
+            await sender.room()
+
+    def _loop(
+        self, name: str, wakeup: Wakeup, work: Callable[[], Awaitable[object]]
+    ) -> asyncio.Task[None]:
+        async def for_ever() -> None:
+            while True:
+                try:
+                    await work()
+                except DatabaseUnavailable:
+                    log.warning("worker.database_unavailable", loop=name)
+                    await asyncio.sleep(_AFTER_ERROR.total_seconds())
+                except Exception:
+                    log.exception("worker.loop_failed", loop=name)
+                    await asyncio.sleep(_AFTER_ERROR.total_seconds())
+                await wakeup.wait(self._poll)
+
+        return asyncio.create_task(for_ever(), name=name)

@@ -1,0 +1,113 @@
+"""Fixtures every test may ask for.
+
+``database`` is a pool on an empty, migrated database; ``url`` is where it is; ``own_url`` is a
+database of the test's own, for tests with several processes or with a schema of their own;
+``empty_url`` was never migrated; ``server`` makes more.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from payops.infra.db import Database, connect
+from tests.support import postgres, sentinel
+
+_SERVER = pytest.StashKey[postgres.Server]()
+_CLOSING = pytest.StashKey[ExitStack]()
+_LOGS = pytest.StashKey[Path]()
+_LEAKS_SHOWN_MAX = 10
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    closing = config.stash[_CLOSING] = ExitStack()
+    given = getattr(config, "workerinput", None)
+    if given is None:
+        logs = Path(closing.enter_context(TemporaryDirectory(prefix="payops-logs-")))
+    else:
+        config.stash[_SERVER] = postgres.Server(given["server_url"], given["server_template"])
+        logs = Path(given["logs"])
+    config.stash[_LOGS] = logs
+    closing.enter_context(
+        sentinel.recording(logs / f"{given['workerid'] if given else 'main'}.log")
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """With xdist the controller starts the server, and every worker is told where it is."""
+    server = _server_of(node.config)
+    node.workerinput["server_url"] = server.url
+    node.workerinput["server_template"] = server.template
+    node.workerinput["logs"] = str(node.config.stash[_LOGS])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The whole run fails when any line any test logged holds a test customer's number."""
+    if hasattr(session.config, "workerinput"):
+        return
+    leaks = [
+        leak
+        for path in sorted(session.config.stash[_LOGS].glob("*.log"))
+        for leak in sentinel.numbers_in(path.read_text())
+    ]
+    if leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        shown = "\n".join(leaks[:_LEAKS_SHOWN_MAX])
+        print(f"\n{len(leaks)} log lines hold a phone number:\n{shown}", file=sys.stderr)  # noqa: T201
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_CLOSING].close()
+
+
+def _server_of(config: pytest.Config) -> postgres.Server:
+    if _SERVER not in config.stash:
+        config.stash[_SERVER] = config.stash[_CLOSING].enter_context(postgres.running())
+    return config.stash[_SERVER]
+
+
+@pytest.fixture(scope="session")
+def server(pytestconfig: pytest.Config) -> postgres.Server:
+    return _server_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def worker_database(server: postgres.Server) -> Iterator[str]:
+    """The name of the one database this worker cleans and uses again."""
+    name = server.create()
+    yield name
+    server.drop(name)
+
+
+@pytest.fixture
+def url(server: postgres.Server, worker_database: str) -> str:
+    """A migrated database without rows, as it will be after the test until the next one."""
+    found = server.url_of(worker_database)
+    postgres.apart(lambda: postgres.clean(found))
+    return found
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    pool = connect(url, pool_size=10)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def own_url(server: postgres.Server) -> Iterator[str]:
+    name = server.create()
+    yield server.url_of(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def empty_url(server: postgres.Server) -> Iterator[str]:
+    name = server.create(migrated=False)
+    yield server.url_of(name)
+    server.drop(name)

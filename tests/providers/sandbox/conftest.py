@@ -1,0 +1,16 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.providers.sandbox.support import SETTINGS, Inbox, Merchant, merchant_of
+
+
+@pytest.fixture
+async def merchant() -> AsyncIterator[Merchant]:
+    async with merchant_of(SETTINGS) as merchant:
+        yield merchant
+
+
+@pytest.fixture
+def inbox(merchant: Merchant) -> Inbox:
+    return merchant.inbox

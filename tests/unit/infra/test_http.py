@@ -1,0 +1,253 @@
+"""The way out to the network, against real sockets on loopback."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import respx
+
+from payops.infra import db
+from payops.infra.http import (
+    ANSWER_BYTES_MAX,
+    AnswerMissing,
+    HttpClient,
+    NeverWritten,
+    Reply,
+    checked_base_url,
+    checked_header_value,
+)
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@asynccontextmanager
+async def server(talk: Talk) -> AsyncIterator[str]:
+    """A server that reads each request's head and then does what ``talk`` says."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        listening.close()
+        await listening.wait_closed()
+
+
+def says(*parts: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+
+    return talk
+
+
+async def test_an_answer_of_any_status_is_a_reply() -> None:
+    """Errors of the other side are answers; header names are in lower case."""
+    async with (
+        server(says(b"HTTP/1.1 503 No\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\nhi")) as url,
+        HttpClient(timeout_seconds=5) as http,
+    ):
+        reply = await http.request("GET", url)
+
+    assert Reply(503, {"retry-after": "7", "content-length": "2"}, b"hi") == reply
+    assert "hi" not in repr(reply)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """Where money goes is not for the answer to say."""
+    answer = b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+    async with server(says(answer)) as url, HttpClient(timeout_seconds=5) as http:
+        reply = await http.request("POST", url, body=b"{}")
+
+    assert 307 == reply.status
+
+
+async def test_a_refused_connection_was_never_written() -> None:
+    """Nobody listens, so nobody can have acted."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        async with HttpClient(timeout_seconds=5) as http:
+            with pytest.raises(NeverWritten, match="ConnectError"):
+                await http.request("POST", url, body=b"{}")
+
+
+async def test_no_connection_in_time_was_never_written() -> None:
+    """A call that waits in vain for one of the pool's connections has sent nothing."""
+    arrived = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await reader.read()
+
+    async with server(talk) as url, HttpClient(timeout_seconds=1, connections_max=1) as http:
+        first = asyncio.create_task(http.request("POST", url, body=b"{}"))
+        await arrived.wait()
+        with pytest.raises(NeverWritten, match="PoolTimeout"):
+            await http.request("POST", url, body=b"{}")
+        with pytest.raises(AnswerMissing):
+            await first
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((), id="closed-without-a-word"),
+        pytest.param((b"HTTP/1.1 2",), id="closed-within-the-head"),
+        pytest.param((OK, b"Content-Length: 9\r\n\r\nhalf"), id="closed-within-the-body"),
+        pytest.param((b"SSH-2.0-OpenSSH\r\n",), id="not-http"),
+        pytest.param(
+            (OK, b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"), id="not-gzip"
+        ),
+    ],
+)
+async def test_what_breaks_after_connecting_leaves_doubt(parts: tuple[bytes, ...]) -> None:
+    """Once there is a connection, every failure may have come after the other side acted."""
+    async with server(says(*parts)) as url, HttpClient(timeout_seconds=5) as http:
+        with pytest.raises(AnswerMissing):
+            await http.request("POST", url, body=b"{}")
+
+
+async def test_a_dripping_answer_ends_with_the_whole_calls_time() -> None:
+    """Each byte comes in time, but the call does not: the limit is for the whole."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Content-Length: 1000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    began_ns = time.monotonic_ns()
+    async with server(talk) as url, HttpClient(timeout_seconds=1) as http:
+        with pytest.raises(AnswerMissing, match="TimeoutError"):
+            await http.request("GET", url)
+
+    assert time.monotonic_ns() - began_ns < 5_000_000_000
+
+
+async def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+    """The limit counts what arrives, not what is announced."""
+    body = b"x" * (ANSWER_BYTES_MAX + 1)
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    async with (
+        server(says(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)) as url,
+        HttpClient(timeout_seconds=5) as http,
+    ):
+        with pytest.raises(AnswerMissing, match="answer too long"):
+            await http.request("GET", url)
+
+
+async def test_an_answer_of_exactly_the_limit_is_read() -> None:
+    """The limit is the last length that passes."""
+    body = b"x" * ANSWER_BYTES_MAX
+    head = OK + b"Content-Length: %d\r\n\r\n" % len(body)
+    async with server(says(head, body)) as url, HttpClient(timeout_seconds=5) as http:
+        reply = await http.request("GET", url)
+
+    assert body == reply.body
+
+
+async def test_nothing_is_sent_while_a_transaction_is_open() -> None:
+    """Locks are not held while the network takes its time; that is a programming error."""
+    token = db._transaction_open.set(True)
+    try:
+        async with HttpClient(timeout_seconds=1) as http:
+            with pytest.raises(RuntimeError, match="use the network"):
+                await http.request("GET", "http://127.0.0.1:9/")
+    finally:
+        db._transaction_open.reset(token)
+
+
+async def test_a_request_is_made_once_and_carries_only_what_it_should() -> None:
+    """No repeat after a failure, no cookie from an earlier answer, no proxy of the environment."""
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(heads) == 1:
+            writer.write(OK + b"Set-Cookie: a=b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    async with server(talk) as url, HttpClient(timeout_seconds=5) as http:
+        await http.request("GET", url, headers={"x-api-key": "k"})
+        with pytest.raises(AnswerMissing):
+            await http.request("GET", url)
+
+    assert 2 == len(heads)
+    assert b"x-api-key: k" in heads[0]
+    assert b"accept-encoding: identity" in heads[0]
+    assert b"cookie" not in heads[1].lower()
+
+
+@respx.mock
+async def test_addresses_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Some addresses are secrets, so httpx is kept from writing them down."""
+    respx.get("http://127.0.0.1:9/secret").mock(return_value=httpx.Response(200))
+    async with HttpClient(timeout_seconds=1) as http:
+        with caplog.at_level(logging.INFO):
+            await http.request("GET", "http://127.0.0.1:9/secret")
+
+    assert "secret" not in caplog.text
+
+
+async def test_an_address_that_is_none_does_not_escape_as_a_foreign_error() -> None:
+    """Also what httpx keeps outside its own tree of errors is one of ours."""
+    async with HttpClient(timeout_seconds=1) as http:
+        with pytest.raises(AnswerMissing, match="InvalidURL"):
+            await http.request("GET", "http://127.0.0.1:port/")
+
+
+def test_a_base_url_loses_its_trailing_slashes() -> None:
+    """With or without a slash it is the same base."""
+    assert "https://api.test/v1" == checked_base_url("https://api.test/v1//")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.test/v1",
+        "ftp://api.test",
+        "http://",
+        "https://u:p@api.test",
+        "https://api.test?a=1",
+        "https://api.test:port",
+    ],
+)
+def test_what_is_no_base_url_is_refused_without_repeating_it(url: str) -> None:
+    """A base URL may hold a secret by mistake."""
+    with pytest.raises(ValueError, match="URL") as caught:
+        checked_base_url(url)
+
+    assert "api.test" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", " key", "key\r\nx: y", "kéy", "key\0"])
+def test_what_is_no_header_value_is_refused_without_repeating_it(text: str) -> None:
+    """A key with a line break in it is found at the start, not in a log of the first call."""
+    with pytest.raises(ValueError, match="not usable") as caught:
+        checked_header_value(text)
+
+    assert "key" not in str(caught.value)
+
+
+def test_a_header_value_is_kept_as_it_is() -> None:
+    """Inner spaces are allowed."""
+    assert "lip sk" == checked_header_value("lip sk")
