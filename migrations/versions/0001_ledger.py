@@ -43,7 +43,8 @@ CREATE TABLE journals (
 );
 
 -- A hold is captured or released, a journal reversed: once, whichever comes first.
-CREATE UNIQUE INDEX uq_journals_user_id_closes ON journals (user_id, closes) WHERE closes IS NOT NULL;
+CREATE UNIQUE INDEX uq_journals_user_id_closes ON journals (user_id, closes)
+    WHERE closes IS NOT NULL;
 CREATE UNIQUE INDEX uq_journals_user_id_reference ON journals (user_id, reference)
     WHERE kind IN ('credit', 'debit');
 
@@ -55,7 +56,8 @@ CREATE TABLE entries (
     currency text NOT NULL,
     amount bigint NOT NULL,
     CONSTRAINT pk_entries PRIMARY KEY (user_id, journal_id, line),
-    CONSTRAINT fk_entries_journals FOREIGN KEY (user_id, journal_id) REFERENCES journals (user_id, id),
+    CONSTRAINT fk_entries_journals FOREIGN KEY (user_id, journal_id)
+        REFERENCES journals (user_id, id),
     CONSTRAINT ck_entries_amount_not_zero CHECK (amount <> 0)
 );
 

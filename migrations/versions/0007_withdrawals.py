@@ -41,12 +41,15 @@ CREATE TABLE withdrawals (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT pk_withdrawals PRIMARY KEY (user_id, id),
-    CONSTRAINT fk_withdrawals_journals FOREIGN KEY (user_id, hold_id) REFERENCES journals (user_id, id),
+    CONSTRAINT fk_withdrawals_journals FOREIGN KEY (user_id, hold_id)
+        REFERENCES journals (user_id, id),
     CONSTRAINT ck_withdrawals_amount_positive CHECK (amount > 0),
     CONSTRAINT ck_withdrawals_state_known CHECK (state IN ('pending', 'sending', 'sent',
         'unresolved', 'review', 'completed', 'failed', 'cancelled', 'reversed')),
-    CONSTRAINT ck_withdrawals_failure_explained CHECK ((state = 'failed') = (failure_code IS NOT NULL)),
-    CONSTRAINT ck_withdrawals_doubt_is_never_pending CHECK (NOT (is_doubtful AND state IN ('pending', 'cancelled')))
+    CONSTRAINT ck_withdrawals_failure_explained
+        CHECK ((state = 'failed') = (failure_code IS NOT NULL)),
+    CONSTRAINT ck_withdrawals_doubt_is_never_pending
+        CHECK (NOT (is_doubtful AND state IN ('pending', 'cancelled')))
 ) WITH (fillfactor = 80);
 
 -- One row is found by its id alone when an API key or a callback names it.

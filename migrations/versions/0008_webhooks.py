@@ -29,7 +29,8 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT uq_webhook_deliveries_source_dedupe_key UNIQUE (source, dedupe_key),
     CONSTRAINT ck_webhook_deliveries_state_known CHECK (state IN ('pending', 'applied', 'parked',
         'unknown', 'rejected')),
-    CONSTRAINT ck_webhook_deliveries_open_is_due CHECK ((due_at IS NOT NULL) = (state IN ('pending', 'unknown')))
+    CONSTRAINT ck_webhook_deliveries_open_is_due
+        CHECK ((due_at IS NOT NULL) = (state IN ('pending', 'unknown')))
 ) WITH (fillfactor = 70);
 CREATE INDEX ix_webhook_deliveries_due_at ON webhook_deliveries (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ix_webhook_deliveries_state ON webhook_deliveries (state, id) WHERE state <> 'applied';

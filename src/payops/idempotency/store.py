@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from payops.idempotency.domain import Answer, Key, Keyed
-from payops.infra.db import Tx
+from payops.infra.db import Record, Tx
 
 _FIND = """
-SELECT k.user_id, k.caller, k.operation, k.key, k.fingerprint, k.resource, k.status, k.headers, k.body
+SELECT k.user_id, k.caller, k.operation, k.key, k.fingerprint, k.resource, k.status, k.headers,
+    k.body, extract(epoch FROM now() - k.created_at)::bigint AS age_seconds
 FROM idempotency_keys k
 JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w (user_id, caller, operation, key)
     ON k.user_id = w.user_id AND k.caller = w.caller AND k.operation = w.operation AND k.key = w.key
@@ -56,7 +57,7 @@ async def find(tx: Tx, keys: Sequence[Key]) -> dict[Key, tuple[bytes, Answer]]:
             Answer(
                 status=row["status"],
                 body=row["body"],
-                headers=json.loads(row["headers"]) if row["headers"] else {},
+                headers=_headers(row),
                 resource=row["resource"],
                 is_replay=True,
             ),
@@ -87,3 +88,11 @@ async def forget(tx: Tx, *, older_than_days: int, limit: int) -> int:
     return await tx.execute(_FORGET_BODIES, older_than_days, limit) + await tx.execute(
         _FORGET_KEYS, older_than_days, limit
     )
+
+
+def _headers(row: Record) -> dict[str, str]:
+    """The stored headers; what is left of a ``Retry-After`` counts from when it was said."""
+    headers: dict[str, str] = json.loads(row["headers"]) if row["headers"] else {}
+    if "Retry-After" in headers:
+        headers["Retry-After"] = str(max(1, int(headers["Retry-After"]) - row["age_seconds"]))
+    return headers

@@ -14,8 +14,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PAYOPS_"
 PUBLIC_URL = "http://127.0.0.1:8000"
-SANDBOX_LIPANA_URL = "http://127.0.0.1:8100/v1"
-_JWT_SECRET_BYTES_MIN = 32
+SANDBOX_LIPANA_URL = "http://127.0.0.1:8090/v1"
+
+# Read by what only developers run, never by the service.
+_FOR_DEVELOPERS = ("PAYOPS_DEV_", "PAYOPS_TEST_")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -188,9 +190,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to serve on")
     port: int = Field(8000, ge=0, le=65535, description="Port to serve on")
     database_url: SecretStr | None = Field(None, description="postgresql://user:pass@host:port/db")
-    public_url: str = Field(
-        PUBLIC_URL, description="Base of the callback and return URLs"
-    )
+    public_url: str = Field(PUBLIC_URL, description="Base of the callback and return URLs")
     trusted_proxies: Networks = Field(
         (), description="CIDRs whose X-Forwarded-For is believed, comma-separated"
     )
@@ -234,4 +234,8 @@ def names(settings_type: type[BaseModel] = Settings, prefix: str = PREFIX) -> Ma
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
     """Names that look like ours and mean nothing: most likely a typing error."""
     known = names()
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    return sorted(
+        name
+        for name in environ
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_FOR_DEVELOPERS)
+    )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+_DOUBLINGS_MAX = 24  # beyond that, a timedelta overflows
+
 Fraction = Callable[[], float]  # uniform in [0, 1)
 
 
@@ -23,10 +25,12 @@ class Backoff:
 
         ``at_least`` is what the other side asked for, usually a ``Retry-After``.
         """
-        wait = self.base * 2 ** (attempt - 1) + self.jitter * fraction()
+        doubled: int = 2 ** (attempt - 1)
+        wait = self.base * doubled + self.jitter * fraction()
         return max(wait, at_least) if at_least else wait
 
 
 def doubling(first: timedelta, count: int, *, most: timedelta) -> timedelta:
     """``first`` doubled ``count`` times, never more than ``most``."""
-    return min(first * 2 ** min(count, 32), most)
+    doubled: int = 2 ** min(count, _DOUBLINGS_MAX)
+    return min(first * doubled, most)

@@ -1,1 +1,1 @@
-"""Who owns what, and why: wallets, journals, signed entries. The only place that moves a balance."""
+"""Who owns what, and why: wallets, journals, signed entries. Only here do balances move."""

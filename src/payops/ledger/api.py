@@ -41,7 +41,7 @@ class WalletsApi:
     desk: Desk[Movement]
     fingerprints: Fingerprints
 
-    async def move(  # noqa: PLR0913 - the parts of one request
+    async def move(
         self,
         direction: Direction,
         user_id: str,

@@ -42,7 +42,8 @@ WITH posted AS (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[])
 ), lines AS (
     INSERT INTO entries (user_id, journal_id, line, account, currency, amount)
-    SELECT * FROM unnest($7::text[], $8::uuid[], $9::smallint[], $10::text[], $11::text[], $12::bigint[])
+    SELECT * FROM unnest($7::text[], $8::uuid[], $9::smallint[], $10::text[], $11::text[],
+        $12::bigint[])
 )
 UPDATE wallets w
 SET available = w.available + d.available,

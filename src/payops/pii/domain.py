@@ -129,11 +129,11 @@ SHOWN_LENGTH_MAX: Final = 200
 _INPUT_LENGTH_MAX = 2_000
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 # Separators do not hide a number: whatever is neither letter nor digit may stand between.
-_LONG_NUMBER = re.compile(r"[+(]*\d(?:[\W_]{0,8}\d){4,}")
+_LONG_NUMBER = re.compile(r"[+(]*\d(?:[\W_]*\d){4,}")
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
-_UNSHOWABLE = re.compile(r"[^\w\s.,:;!?()/%&+'•…-]|_")
-_MASK_RUN = re.compile(rf"{MASK}(?:[^\w•]*{MASK})+")
+_UNSHOWABLE = re.compile(r"[^\w\s.,:;!?()/%&+'•-]|_")
+_MASK_RUN = re.compile(r"•+(?:[^\w•]*•+)*")
 
 
 def scrub(text: str, limit: int = SHOWN_LENGTH_MAX) -> str:
@@ -141,13 +141,16 @@ def scrub(text: str, limit: int = SHOWN_LENGTH_MAX) -> str:
 
     Only words of ``_VOCABULARY`` and numbers of up to four digits stay; everything else
     becomes ``•••``. So a name, an address or a phone number cannot pass, in whatever
-    language or spelling, because none of them is in the list.
+    language or spelling, because none of them is in the list. A cut ends in ``•••`` too.
     """
     plain = unicodedata.normalize("NFKC", text[:_INPUT_LENGTH_MAX]).replace("\u2019", "'")
     plain = _LONG_NUMBER.sub(MASK, _ESCAPE.sub(" ", plain))
     shown = _WORD.sub(lambda word: _shown(word[0]), _UNSHOWABLE.sub(" ", plain))
     shown = _MASK_RUN.sub(MASK, " ".join(shown.split()))
-    return shown if len(shown) <= limit else f"{shown[: limit - 1].rstrip()}…"
+    if len(shown) <= limit:
+        return shown
+    whole_words = shown[: limit - len(MASK)].rpartition(" ")[0]
+    return _MASK_RUN.sub(MASK, f"{whole_words} {MASK}").strip()
 
 
 def _shown(word: str) -> str:

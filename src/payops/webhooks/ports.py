@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from payops.infra.db import Tx
 
 
-class Unreadable(Exception):  # noqa: N818 - describes the body
+class Unreadable(Exception):
     """Signed, but not a notification we can read. Its text holds nothing of the body."""
 
 

@@ -23,7 +23,8 @@ RETURNING id
 _LOCK = """
 SELECT id, source, dedupe_key, path_reference, body_sealed, state, attempts,
     received_at < now() - $2::interval AS is_old
-FROM webhook_deliveries WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL AND body_sealed IS NOT NULL
+FROM webhook_deliveries
+WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL AND body_sealed IS NOT NULL
 ORDER BY id FOR UPDATE SKIP LOCKED
 """
 
@@ -41,7 +42,8 @@ WHERE d.id = n.id
 """
 
 _WAKE_UNKNOWN = """
-UPDATE webhook_deliveries SET due_at = now() WHERE state = 'unknown' AND source = $1 AND due_at > now()
+UPDATE webhook_deliveries SET due_at = now()
+WHERE state = 'unknown' AND source = $1 AND due_at > now()
 """
 
 _FORGET_BODIES = """

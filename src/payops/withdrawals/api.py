@@ -32,8 +32,7 @@ from payops.withdrawals import schemas
 from payops.withdrawals.domain import State, read
 from payops.withdrawals.errors import WithdrawalNotFound
 from payops.withdrawals.schemas import WithdrawalReply, WithdrawalRequest
-from payops.withdrawals.service import keeping
-from payops.withdrawals.service import requesting
+from payops.withdrawals.service import keeping, requesting
 from payops.withdrawals.store import reading
 
 Reader = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_READ))]

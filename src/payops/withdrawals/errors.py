@@ -3,7 +3,7 @@
 from payops.kernel import errors
 
 
-class IllegalTransition(Exception):  # noqa: N818 - a contradiction, not a fault of ours
+class IllegalTransition(Exception):
     """What was reported cannot follow from the state it would change."""
 
     def __init__(self, state: str, event: str) -> None:

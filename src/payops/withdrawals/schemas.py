@@ -12,7 +12,7 @@ from payops.infra.web.replies import MoneyReply, body_of
 from payops.infra.web.wire import Wire, WireReply
 from payops.kernel.errors import PayopsError
 from payops.kernel.money import KES, Money
-from payops.withdrawals.domain import State, Withdrawal
+from payops.withdrawals.domain import Failure, State, Withdrawal
 from payops.withdrawals.service.requesting import Request, Result
 
 ACCEPTED = 202
@@ -37,6 +37,14 @@ class FailureReply(WireReply):
     message: str
     provider_code: str | None = None
 
+    @classmethod
+    def of(cls, failure: Failure) -> "FailureReply":
+        return cls(
+            code=failure.code,
+            message=failure.message,
+            provider_code=failure.provider_code or None,
+        )
+
 
 class WithdrawalReply(WireReply):
     tx_id: str
@@ -54,7 +62,6 @@ class WithdrawalReply(WireReply):
 
     @classmethod
     def of(cls, withdrawal: Withdrawal) -> "WithdrawalReply":
-        failure = withdrawal.failure
         return cls(
             tx_id=withdrawal.txid,
             user_id=withdrawal.user_id,
@@ -67,12 +74,7 @@ class WithdrawalReply(WireReply):
             attempts=withdrawal.attempts,
             provider_reference=withdrawal.provider_reference,
             receipt=withdrawal.receipt,
-            failure=failure
-            and FailureReply(
-                code=failure.code,
-                message=failure.message,
-                provider_code=failure.provider_code or None,
-            ),
+            failure=FailureReply.of(withdrawal.failure) if withdrawal.failure else None,
         )
 
 

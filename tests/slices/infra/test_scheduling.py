@@ -180,6 +180,18 @@ async def test_a_run_that_keeps_killing_its_process_is_given_up(
     assert ["lost"] == await statuses(database)
 
 
+async def test_a_slot_without_attempts_left_cannot_be_claimed(database: Database) -> None:
+    """
+    The claim itself refuses, whether or not a sweep has closed the slot yet.
+    """
+    await plant(database, TWO, lease="-1 second", attempt=runs.ATTEMPTS_MAX)
+
+    async with database.transaction() as tx:
+        claimed = await runs.claim(tx, "nightly", TWO, replica="one", lease=LONG, alone=False)
+
+    assert claimed is None
+
+
 async def test_a_long_run_keeps_its_lease(database: Database, make: Make) -> None:
     """
     A run longer than its lease is renewed, so nobody else takes it.

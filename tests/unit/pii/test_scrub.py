@@ -37,6 +37,8 @@ SPELLINGS = [
     "0700\n000\t012",
     "0700\x1b[0m000012",
     "0700\u200b000\u200b012",
+    "07•00•00•00•12",
+    "0700 - - - - - - - - 000012",
 ]
 
 
@@ -100,10 +102,10 @@ def test_a_long_text_is_cut() -> None:
 
     assert len(shown) <= SHOWN_LENGTH_MAX
     assert shown.startswith("failed failed")
-    assert shown.endswith("…")
+    assert shown.endswith(f"failed {MASK}")
 
 
-@given(st.text(max_size=300), st.integers(min_value=1, max_value=300))
+@given(st.text(max_size=300), st.integers(min_value=3, max_value=300))
 def test_whatever_comes_in_only_harmless_words_come_out(text: str, limit: int) -> None:
     """The rule itself: known words, numbers of four digits, masks, plain punctuation."""
     shown = scrub(text, limit)
@@ -111,18 +113,14 @@ def test_whatever_comes_in_only_harmless_words_come_out(text: str, limit: int) -
     assert len(shown) <= limit
     assert not any(unicodedata.category(letter).startswith("C") for letter in shown)
     allowed = domain._VOCABULARY | {part for word in domain._VOCABULARY for part in word.split("-")}
-    if not shown.endswith("…"):  # a cut word is a piece of a known one
-        for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", shown):
-            parts = re.split("'", word)
-            assert word.lower() in allowed or all(
-                part.lower() in allowed or re.fullmatch(r"[0-9]{1,4}", part) for part in parts
-            )
+    for word in re.findall(r"[^\W_]+(?:'[^\W_]+)*", shown):
+        assert word.lower() in allowed or all(
+            part.lower() in allowed or re.fullmatch(r"[0-9]{1,4}", part) for part in word.split("'")
+        )
     assert not re.search(r"\d\W*\d\W*\d\W*\d\W*\d", shown.replace(MASK, "x"))
 
 
-@given(st.text(max_size=300))
-def test_scrubbing_twice_changes_nothing(text: str) -> None:
-    """Text that was scrubbed may be scrubbed again by whoever is not sure."""
-    once = scrub(text)
-
-    assert once == scrub(once)
+@given(st.text(alphabet="07•- .x", max_size=40))
+def test_digits_far_apart_are_still_one_number(text: str) -> None:
+    """No five digits are left with only separators between them, masks among these."""
+    assert not re.search(r"\d\W*\d\W*\d\W*\d\W*\d", scrub(text).replace(MASK, "x"))

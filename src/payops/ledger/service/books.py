@@ -63,8 +63,8 @@ INVARIANTS = (
         """SELECT account, currency, b.balance, e.balance AS entries_balance
         FROM house_balances b FULL JOIN (
             SELECT account, currency, sum(amount) AS balance FROM entries
-            WHERE account NOT LIKE 'wallet:%'
-                AND journal_id < (SELECT folded_to FROM house_balances ORDER BY folded_to DESC LIMIT 1)
+            WHERE account NOT LIKE 'wallet:%' AND journal_id < (
+                SELECT folded_to FROM house_balances ORDER BY folded_to DESC LIMIT 1)
             GROUP BY account, currency
         ) AS e USING (account, currency)
         WHERE coalesce(b.balance, 0) <> coalesce(e.balance, 0)""",

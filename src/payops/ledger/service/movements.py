@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -67,7 +68,7 @@ class MovementDesk:
         wallets = await books.lock(tx, {m.owner for m in movements}, create=credited)
         # Read after the locks: whoever had the same reference has committed by now.
         known = await books.by_reference(tx, [(m.user_id, m.reference) for m in movements])
-        now = await tx.fetchval("SELECT now()")
+        now: datetime = await tx.fetchval("SELECT now()")
         available = {owner: wallet.available for owner, wallet in wallets.items()}
         results: list[Result] = []
         journals: list[Journal] = []
@@ -112,14 +113,14 @@ def _decided(
     )
 
 
-def _as_posted(journal: Journal, now: object) -> Posted:
+def _as_posted(journal: Journal, now: datetime) -> Posted:
     return Posted(
         user_id=journal.user_id,
         id=journal.id,
         kind=journal.kind,
         reference=journal.reference,
         reason=journal.reason,
-        posted_at=now,  # type: ignore[arg-type] - the driver's datetime
+        posted_at=now,
         postings=journal.postings,
     )
 

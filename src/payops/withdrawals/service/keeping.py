@@ -31,7 +31,7 @@ INVARIANTS = (
     ),
     Invariant(
         "final_withdrawals_closed_their_hold",
-        "completed ones captured their hold, failed and cancelled ones released it, others kept it",
+        "paid ones captured their hold, failed and cancelled ones released it, others kept it",
         """SELECT w.user_id, w.id, w.state, j.kind FROM withdrawals w
         LEFT JOIN journals j ON j.user_id = w.user_id AND j.closes = w.hold_id
         WHERE j.kind IS DISTINCT FROM CASE
@@ -45,7 +45,8 @@ INVARIANTS = (
         LEFT JOIN withdrawals w ON w.user_id = j.user_id AND w.hold_id = j.id
         LEFT JOIN entries e ON e.user_id = j.user_id AND e.journal_id = j.id
             AND e.account = 'wallet:held'
-        WHERE j.kind = 'withdrawal_held' AND (w.id IS NULL OR e.amount IS DISTINCT FROM w.amount)""",
+        WHERE j.kind = 'withdrawal_held'
+            AND (w.id IS NULL OR e.amount IS DISTINCT FROM w.amount)""",
     ),
     Invariant(
         "attempts_are_numbered_without_gaps",

@@ -59,14 +59,14 @@ class _Answered:
     has_closed: bool  # this answer closed the breaker
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error: the process ends
+class _Stopped(Exception):
     pass
 
 
 class Sender:
     """Sends what is due on one rail, at most ``concurrency`` calls at a time."""
 
-    def __init__(  # noqa: PLR0913 - one collaborator each
+    def __init__(
         self,
         *,
         db: Database,
@@ -193,7 +193,7 @@ class Sender:
         self._calling -= 1
         self._has_room.set()
 
-    async def _pause(self, seconds: float) -> None:  # noqa: PYI042 - tenacity's unit
+    async def _pause(self, seconds: float) -> None:
         """Wait between attempts; a stopping process does not."""
         try:
             async with asyncio.timeout(seconds):
@@ -252,7 +252,7 @@ class Sender:
             moved = moves.observe(withdrawal.id, seen)
         except IllegalTransition as error:
             moves.note(contradiction(withdrawal, error, seen.actor))
-            log.error("withdrawal.contradiction", withdrawal_id=withdrawal.txid, seen=error.event)
+            log.warning("withdrawal.contradiction", withdrawal_id=withdrawal.txid, seen=error.event)
             return None
         retries = seen.event is Event.RETRYING and moved.after.state is State.SENDING
         return seen.due_in if retries else None
@@ -274,7 +274,7 @@ class Sender:
             await alerts.resolve_alert(tx, key)
 
 
-def _told(state: RetryCallState) -> float:  # noqa: PYI042 - tenacity's unit is seconds
+def _told(state: RetryCallState) -> float:
     wait: timedelta | None = state.outcome.result() if state.outcome else None
     return wait.total_seconds() if wait else 0
 

@@ -87,10 +87,11 @@ async def history(tx: Tx, users: Collection[str], since: datetime) -> dict[str, 
 
 async def open_after(tx: Tx, *, min_age_seconds: int, after: UUID, limit: int) -> list[Withdrawal]:
     """Sent and not final, unchanged for ``min_age_seconds``, in id order from ``after`` on."""
-    return withdrawals(await tx.fetch(_OPEN_AFTER, timedelta(seconds=min_age_seconds), after, limit))
+    age = timedelta(seconds=min_age_seconds)
+    return withdrawals(await tx.fetch(_OPEN_AFTER, age, after, limit))
 
 
-async def page(  # noqa: PLR0913 - one filter each
+async def page(
     tx: Tx,
     *,
     user_id: str | None,

@@ -11,8 +11,8 @@ from payops.withdrawals.store.rows import COLUMNS, withdrawal, withdrawals
 _INSERT = """
 INSERT INTO withdrawals (user_id, id, state, amount, rail, hold_id, phone_sealed, phone_index,
     phone_masked, caller, request_id, due_at)
-SELECT n.*, now() FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::uuid[],
-    $7::bytea[], $8::bytea[], $9::text[], $10::text[], $11::text[]) AS n
+SELECT n.*, now() FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::text[],
+    $6::uuid[], $7::bytea[], $8::bytea[], $9::text[], $10::text[], $11::text[]) AS n
 """
 
 # In one order, so that batches that share withdrawals wait for each other.
@@ -96,7 +96,8 @@ FOR UPDATE SKIP LOCKED
 
 _CLAIM_STALE = f"""
 SELECT {COLUMNS} FROM withdrawals w
-WHERE w.state = 'pending' AND w.due_at IS NOT NULL AND w.rail = $1 AND w.created_at < now() - $2::interval
+WHERE w.state = 'pending' AND w.due_at IS NOT NULL AND w.rail = $1
+    AND w.created_at < now() - $2::interval
 ORDER BY w.due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - constants only
 
