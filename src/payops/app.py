@@ -12,20 +12,23 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from payops.access.api import public
-from payops.bootstrap import Services
+from payops.bootstrap import INVARIANTS, Services
 from payops.infra.migrating import current_revision, head_revision
 from payops.infra.settings import Environment, Role
 from payops.infra.web.middleware import EdgeMiddleware
 from payops.infra.web.problem import install_problems
 from payops.kernel.errors import PayopsError
 from payops.ledger import api as ledger
+from payops.ops import api as ops
+from payops.ops.service import Operations
 from payops.webhooks import api as webhooks
 from payops.withdrawals import api as withdrawals
+from payops.withdrawals.service import keeping
 from payops.worker import Worker
 
 log = structlog.get_logger(__name__)
 
-_NOTE_USED_SECONDS: Final = 60
+_FIGURES_SECONDS: Final = 15
 _QUIET: Final = frozenset({"livez", "readyz", "metrics"})
 _DESCRIPTION: Final = "Moves the money of a wallet platform, exactly once, and can prove it."
 
@@ -82,6 +85,18 @@ def _add_routes(app: FastAPI, services: Services) -> None:
         ledger.router(ledger.WalletsApi(services.db, services.movement_desk, services.fingerprints))
     )
     app.include_router(webhooks.router(services.inbox))
+    app.include_router(ops.router(_operations(services)))
+
+
+def _operations(services: Services) -> Operations:
+    return Operations(
+        services.db,
+        services.personal_data,
+        services.metrics,
+        services.inbox,
+        services.scheduler,
+        INVARIANTS,
+    )
 
 
 def _add_health(app: FastAPI, services: Services, readiness: Readiness) -> None:
@@ -128,14 +143,16 @@ async def _checks(services: Services) -> dict[str, str]:
     }
 
 
-async def _note_used_keys(services: Services) -> None:
-    """Which keys were used is known to each process alone, so each writes its own down."""
+async def _keep_house(services: Services) -> None:
+    """What each process does for itself: its gauges, and which API keys it saw used."""
     while True:
-        await asyncio.sleep(_NOTE_USED_SECONDS)
         try:
             await services.keys.flush_last_used()
+            await services.inbox.set_figures()
+            await keeping.set_figures(services.db, services.metrics)
         except PayopsError as error:
-            log.warning("keys.use_not_noted", reason=error.code)
+            log.warning("process.figures_not_refreshed", reason=error.code)
+        await asyncio.sleep(_FIGURES_SECONDS)
 
 
 def _life(services: Services, readiness: Readiness) -> Any:
@@ -146,13 +163,13 @@ def _life(services: Services, readiness: Readiness) -> Any:
             services.listener.start()
         if worker:
             worker.start()
-        noting = asyncio.create_task(_note_used_keys(services))
+        keeping_house = asyncio.create_task(_keep_house(services))
         readiness.is_serving = True
         try:
             yield
         finally:
             readiness.is_serving = False
-            noting.cancel()
+            keeping_house.cancel()
             if worker:
                 await worker.stop()
             await services.close()

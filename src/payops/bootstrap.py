@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,15 +13,14 @@ from pydantic import SecretStr
 
 from payops.access import service as access
 from payops.access.api import Gate
-from payops.audit import service as audit
 from payops.fraud.domain import WithdrawalLimits
-from payops.idempotency.service import Desk, forget_old_answers
+from payops.idempotency.service import Desk
 from payops.infra import db as database
 from payops.infra.db import Database
 from payops.infra.http import HttpClient
 from payops.infra.listening import Listener, Wakeups
 from payops.infra.metrics import Metrics
-from payops.infra.scheduling import Job, Run, Scheduler, delete_history
+from payops.infra.scheduling import Run, Scheduler
 from payops.infra.settings import Environment, Settings
 from payops.infra.web.limiting import RateLimit
 from payops.kernel.breaker import Breaker
@@ -33,13 +31,13 @@ from payops.ledger import schemas as ledger_wire
 from payops.ledger import service as ledger
 from payops.ledger.domain import Invariant
 from payops.ledger.service import Movement, MovementDesk
+from payops.ops.jobs import TimedJobs
 from payops.pii.sealing import BlindIndex, Fingerprints, KeyRing, Sealer, parse_key
 from payops.pii.service import PersonalData
 from payops.providers.lipana.adapter import LipanaRail
 from payops.providers.lipana.callbacks import LipanaCallbacks
 from payops.providers.lipana.client import LipanaClient
 from payops.reconciliation.service import Reconciliation
-from payops.webhooks import service as webhooks
 from payops.webhooks.service import Channel, Inbox
 from payops.withdrawals import schemas as withdrawals_wire
 from payops.withdrawals.ports import PayoutRail
@@ -101,149 +99,119 @@ def build(settings: Settings, *, rail: PayoutRail | None = None) -> Services:
         NotConfigured: a setting is missing; its variable is named.
         ValueError: a setting cannot be used; likewise.
     """
+    base = _foundation(settings)
+    rail = rail or _lipana(settings, base.http)
+    policy = _policy(settings)
+    settlement = Settlement(rail.name, policy, base.personal_data, base.metrics)
+    inquiry = Inquiry(
+        db=base.db,
+        rail=rail,
+        policy=policy,
+        personal_data=base.personal_data,
+        settlement=settlement,
+        metrics=base.metrics,
+    )
+    reconciliation = Reconciliation(inquiry, settings.reconciliation.mpesa_concurrency)
+    inbox = Inbox(
+        db=base.db,
+        channels={rail.name: Channel(_callbacks(settings), settlement.settle)},
+        personal_data=base.personal_data,
+        fingerprints=base.fingerprints,
+        metrics=base.metrics,
+    )
+    keys = _keys(settings, base)
+    return Services(
+        settings=settings,
+        db=base.db,
+        http=base.http,
+        metrics=base.metrics,
+        wakeups=base.wakeups,
+        listener=base.listener,
+        gate=_gate(settings, keys, base.http),
+        keys=keys,
+        fingerprints=base.fingerprints,
+        personal_data=base.personal_data,
+        withdrawal_desk=Desk(base.db, _acceptance(settings, rail, base).decide),
+        movement_desk=Desk(base.db, MovementDesk(ledger_wire.rendered).decide),
+        sender=_sender(settings, base, rail, policy),
+        inquiry=inquiry,
+        reconciliation=reconciliation,
+        inbox=inbox,
+        scheduler=_scheduler(settings, base, inbox, reconciliation),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Foundation:
+    """What every slice stands on, in this process."""
+
+    db: Database
+    http: HttpClient
+    metrics: Metrics
+    wakeups: Wakeups
+    listener: Listener | None
+    personal_data: PersonalData
+    fingerprints: Fingerprints
+
+
+def _foundation(settings: Settings) -> _Foundation:
     url = needed(settings.database_url, "PAYOPS_DATABASE_URL")
+    index_key = parse_key(needed(settings.pii.index_key, "PAYOPS_PII__INDEX_KEY"))
+    ring = KeyRing.parse(needed(settings.pii.keys, "PAYOPS_PII__KEYS"))
     db = database.connect(
         url,
         pool_size=settings.pool.size,
         statement_cache_size=settings.pool.statement_cache_size,
         notify=settings.pool.listen,
     )
-    http = HttpClient(timeout_seconds=settings.lipana.timeout_seconds)
     metrics, wakeups = Metrics(), Wakeups()
     db.on_wake(wakeups.wake)
-    index_key = parse_key(needed(settings.pii.index_key, "PAYOPS_PII__INDEX_KEY"))
-    ring = KeyRing.parse(needed(settings.pii.keys, "PAYOPS_PII__KEYS"))
-    personal_data = PersonalData(Sealer(ring), BlindIndex(index_key))
-    fingerprints = Fingerprints(index_key)
-    rail = rail or _lipana(settings, http)
-    policy = _policy(settings)
-    settlement = Settlement(rail.name, policy, personal_data, metrics)
-    inquiry = Inquiry(
-        db=db,
-        rail=rail,
-        policy=policy,
-        personal_data=personal_data,
-        settlement=settlement,
-        metrics=metrics,
-    )
-    acceptance = Acceptance(
-        rail=rail.name,
-        amounts=AmountLimits(settings.withdrawal.min_kes, settings.withdrawal.max_kes),
-        velocity=WithdrawalLimits(
-            settings.velocity.withdrawals_per_hour, settings.velocity.withdrawal_kes_per_day
-        ),
-        personal_data=personal_data,
-        render=withdrawals_wire.rendered,
-    )
-    inbox = Inbox(
-        db=db,
-        channels={rail.name: Channel(_callbacks(settings), settlement.settle)},
-        personal_data=personal_data,
-        fingerprints=fingerprints,
-        metrics=metrics,
-    )
-    reconciliation = Reconciliation(inquiry, settings.reconciliation.mpesa_concurrency)
-    keys = access.KeyVerifier(
-        db,
-        live=settings.env is Environment.PRODUCTION,
-        cache_seconds=settings.auth.key_cache_seconds,
-    )
-    wakeups.call(access.KEYS_TOPIC, keys.forget)
     metrics.on_render(lambda: metrics.set_pool(db.pool_status()))
-    return Services(
-        settings=settings,
+    return _Foundation(
         db=db,
-        http=http,
+        http=HttpClient(timeout_seconds=settings.lipana.timeout_seconds),
         metrics=metrics,
         wakeups=wakeups,
         listener=_listener(url, wakeups, metrics) if settings.pool.listen else None,
-        gate=_gate(settings, keys, http),
-        keys=keys,
-        fingerprints=fingerprints,
-        personal_data=personal_data,
-        withdrawal_desk=Desk(db, acceptance.decide),
-        movement_desk=Desk(db, MovementDesk(ledger_wire.rendered).decide),
-        sender=_sender(settings, db, rail, policy, personal_data, metrics),
-        inquiry=inquiry,
-        reconciliation=reconciliation,
-        inbox=inbox,
-        scheduler=Scheduler(
-            db,
-            jobs(settings, db, metrics, inbox, reconciliation),
-            clock=SystemClock(),
-            replica=replica_name(),
-            ended=_job_ended(metrics),
-        ),
+        personal_data=PersonalData(Sealer(ring), BlindIndex(index_key)),
+        fingerprints=Fingerprints(index_key),
     )
 
 
-def jobs(
-    settings: Settings,
-    db: Database,
-    metrics: Metrics,
-    inbox: Inbox,
-    reconciliation: Reconciliation,
-) -> list[Job]:
-    """The timed jobs. Each does what is due now and may run twice."""
-    retention = settings.retention
+def _acceptance(settings: Settings, rail: PayoutRail, base: _Foundation) -> Acceptance:
+    limits, velocity = settings.withdrawal, settings.velocity
+    return Acceptance(
+        rail=rail.name,
+        amounts=AmountLimits(limits.min_kes, limits.max_kes),
+        velocity=WithdrawalLimits(velocity.withdrawals_per_hour, velocity.withdrawal_kes_per_day),
+        personal_data=base.personal_data,
+        render=withdrawals_wire.rendered,
+    )
 
-    async def reconcile_mpesa() -> dict[str, int]:
-        grace = settings.mpesa_retry.lease_seconds
-        return (await reconciliation.everything(min_age_seconds=grace)).as_json()
 
-    async def verify_ledger() -> dict[str, object]:
-        broken = await ledger.verify(db, INVARIANTS)
-        metrics.set_ledger({}, len(broken))
-        for violation in broken:
-            log.error("ledger.violated", invariant=violation.name, meaning=violation.meaning)
-        return {"violations": [violation.name for violation in broken]}
+def _keys(settings: Settings, base: _Foundation) -> access.KeyVerifier:
+    keys = access.KeyVerifier(
+        base.db,
+        live=settings.env is Environment.PRODUCTION,
+        cache_seconds=settings.auth.key_cache_seconds,
+    )
+    base.wakeups.call(access.KEYS_TOPIC, keys.forget)
+    return keys
 
-    async def figures() -> None:
-        await inbox.refresh_figures()
-        await keeping.refresh_figures(
-            db, metrics, alert_after_minutes=settings.mpesa_status.alert_after_minutes
-        )
 
-    async def forget() -> dict[str, int]:
-        return {
-            "answers": await forget_old_answers(
-                db, older_than_days=retention.idempotency_response_days
-            ),
-            "bodies": await webhooks.forget_bodies(db, older_than_days=retention.webhook_body_days),
-            "runs": await delete_history(db, timedelta(days=retention.job_runs_days)),
-        }
+def _scheduler(
+    settings: Settings, base: _Foundation, inbox: Inbox, reconciliation: Reconciliation
+) -> Scheduler:
+    async def ended(run: Run, milliseconds: int) -> None:
+        base.metrics.observe_job(run.job, run.status.value, milliseconds / 1000)
 
-    every = _every
-    return [
-        Job(
-            name="reconcile-mpesa",
-            cron=settings.reconciliation.mpesa_cron,
-            timeout=timedelta(hours=1),
-            run=reconcile_mpesa,
-            catch_up=True,
-            alone=True,
-        ),
-        Job(
-            name="ledger-verify",
-            cron="30 2 * * *",
-            timeout=timedelta(hours=1),
-            run=verify_ledger,
-            catch_up=True,
-            alone=True,
-        ),
-        Job(
-            name="retention",
-            cron="0 3 * * *",
-            timeout=timedelta(hours=1),
-            run=forget,
-            catch_up=True,
-            alone=True,
-        ),
-        every("webhook-drain", 60, inbox.drain),
-        every("audit-seal", settings.audit.seal_seconds, lambda: audit.seal(db), alone=True),
-        every("figures", 15, figures),
-        every("ledger-fold", 300, lambda: ledger.fold_house(db), alone=True),
-    ]
+    return Scheduler(
+        base.db,
+        TimedJobs(settings, base.db, base.metrics, inbox, reconciliation, INVARIANTS).all(),
+        clock=SystemClock(),
+        replica=replica_name(),
+        ended=ended,
+    )
 
 
 def needed(secret: SecretStr | None, name: str) -> str:
@@ -256,18 +224,6 @@ def needed(secret: SecretStr | None, name: str) -> str:
 def replica_name() -> str:
     """Which process wrote a row: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _every(
-    name: str, seconds: int, run: Callable[[], Awaitable[object]], *, alone: bool = False
-) -> Job:
-    return Job(
-        name=name,
-        every=timedelta(seconds=seconds),
-        timeout=timedelta(minutes=5),
-        run=run,
-        alone=alone,
-    )
 
 
 def _policy(settings: Settings) -> Policy:
@@ -305,35 +261,28 @@ def _callbacks(settings: Settings) -> LipanaCallbacks:
     )
 
 
-def _sender(  # noqa: PLR0917 - the parts of one sender
-    settings: Settings,
-    db: Database,
-    rail: PayoutRail,
-    policy: Policy,
-    personal_data: PersonalData,
-    metrics: Metrics,
-) -> Sender:
+def _sender(settings: Settings, base: _Foundation, rail: PayoutRail, policy: Policy) -> Sender:
     claims = Claims(
-        db=db,
+        db=base.db,
         rail=rail.name,
         deduplicates=rail.deduplicates,
         policy=policy,
         lease=timedelta(seconds=settings.mpesa_retry.lease_seconds),
         pending_max=timedelta(minutes=settings.withdrawal.pending_max_minutes),
-        personal_data=personal_data,
-        metrics=metrics,
+        personal_data=base.personal_data,
+        metrics=base.metrics,
     )
     breaker = Breaker(
         failures_max=settings.lipana.breaker_failures,
         open_seconds=settings.lipana.breaker_seconds,
     )
     return Sender(
-        db=db,
+        db=base.db,
         rail=rail,
         breaker=breaker,
         claims=claims,
         policy=policy,
-        metrics=metrics,
+        metrics=base.metrics,
         concurrency=settings.worker.concurrency,
     )
 
@@ -351,10 +300,3 @@ def _listener(url: str, wakeups: Wakeups, metrics: Metrics) -> Listener:
     return Listener(
         url, wakeups, changed=lambda connected: metrics.set_listening(is_connected=connected)
     )
-
-
-def _job_ended(metrics: Metrics) -> Callable[[Run, int], Awaitable[None]]:
-    async def ended(run: Run, milliseconds: int) -> None:
-        metrics.observe_job(run.job, run.status.value, milliseconds / 1000)
-
-    return ended

@@ -5,6 +5,7 @@ not a payout. One that fails is logged and goes on.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -28,6 +29,7 @@ class Worker:
         self._services = services
         self._poll = timedelta(milliseconds=services.settings.worker.poll_ms)
         self._loops: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     def start(self) -> None:
         services = self._services
@@ -41,23 +43,29 @@ class Worker:
     async def stop(self) -> None:
         """Begin nothing more, finish what is on the wire or leave it to its lease."""
         within = self._services.settings.worker.drain_seconds
-        for loop in self._loops:
+        # Not cancelled: an attempt written down and then not sent would have to be asked about.
+        self._is_stopping = True
+        self._services.sender.begin_no_more()
+        self._services.wakeups.wake_all()
+        began = time.monotonic()
+        _, late = await asyncio.wait(self._loops, timeout=within)
+        for loop in late:
             loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        await self._services.sender.stop(within)
+        await asyncio.gather(*late, return_exceptions=True)
+        await self._services.sender.stop(max(0, within - int(time.monotonic() - began)))
         await self._services.scheduler.stop(timedelta(seconds=2))
 
     async def _dispatch(self) -> None:
         """Send all that is due, as room allows."""
         sender = self._services.sender
-        while await sender.send_due():
+        while not self._is_stopping and await sender.send_due():
             await sender.room()
 
     def _loop(
         self, name: str, wakeup: Wakeup, work: Callable[[], Awaitable[object]]
     ) -> asyncio.Task[None]:
         async def for_ever() -> None:
-            while True:
+            while not self._is_stopping:
                 try:
                     await work()
                 except DatabaseUnavailable:
@@ -66,6 +74,7 @@ class Worker:
                 except Exception:
                     log.exception("worker.loop_failed", loop=name)
                     await asyncio.sleep(_AFTER_ERROR.total_seconds())
-                await wakeup.wait(self._poll)
+                if not self._is_stopping:
+                    await wakeup.wait(self._poll)
 
         return asyncio.create_task(for_ever(), name=name)

@@ -15,4 +15,4 @@ class DeliveryNotFound(errors.NotFound):
 
 class NotReplayable(errors.Conflict):
     code = "webhook_not_replayable"
-    title = "A notification with a bad signature has no effect, ever"
+    title = "The notification cannot have an effect any more"

@@ -124,12 +124,16 @@ class Inbox:
             if len(ids) < _BATCH:
                 return total
 
-    async def replay(self, delivery_id: UUID, *, actor: str) -> Delivery:
-        """Have a notification its effect now, as if it had just come; an audited act.
+    async def replay(
+        self, delivery_id: UUID, *, actor: str, request_id: str | None = None
+    ) -> Delivery:
+        """Let a notification have its effect now, as if it had just come; an audited act.
+
+        What comes of it is in the state of what is returned.
 
         Raises:
             DeliveryNotFound: there is none.
-            NotReplayable: its signature was bad.
+            NotReplayable: its signature was bad, or its body is past its retention.
         """
         async with self._db.transaction() as tx:
             found = await store.get(tx, delivery_id)
@@ -137,7 +141,8 @@ class Inbox:
                 raise DeliveryNotFound
             if found.state is State.REJECTED:
                 raise NotReplayable
-            await store.reopen(tx, delivery_id)
+            if not await store.reopen(tx, delivery_id):
+                raise NotReplayable("Its body is past its retention.")
             await audit.record(
                 tx,
                 [
@@ -145,11 +150,12 @@ class Inbox:
                         kind="webhook_replayed",
                         actor=actor,
                         subject=show(delivery_id),
+                        request_id=request_id,
                         detail={"from": found.state.value},
                     )
                 ],
             )
-        await self._effects.submit(delivery_id)
+        await self._apply_soon(delivery_id)
         async with self._db.transaction(read_only=True) as tx:
             return await store.get(tx, delivery_id) or found
 
@@ -160,7 +166,8 @@ class Inbox:
             await asyncio.wait(self._applying)
         await self._effects.drained()
 
-    async def refresh_figures(self) -> None:
+    async def set_figures(self) -> None:
+        """Set the gauges of this process, and how many forged ones are kept."""
         async with self._db.transaction(read_only=True) as tx:
             rows = await store.figures(tx)
             self._rejected = await store.count_rejected(tx)
@@ -306,6 +313,14 @@ async def deliveries(
 ) -> list[Delivery]:
     """The inbox, newest first."""
     return await store.page(tx, state=state, before=before, limit=limit)
+
+
+async def delivery(tx: Tx, delivery_id: UUID) -> Delivery:
+    """Raises ``DeliveryNotFound``."""
+    found = await store.get(tx, delivery_id)
+    if found is None:
+        raise DeliveryNotFound
+    return found
 
 
 def _place(delivery_id: UUID) -> Place:

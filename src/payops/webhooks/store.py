@@ -41,9 +41,11 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::inte
 WHERE d.id = n.id
 """
 
+# Skipping what is locked: whoever applies it may be waiting for a lock of ours.
 _WAKE_UNKNOWN = """
-UPDATE webhook_deliveries SET due_at = now()
-WHERE state = 'unknown' AND source = $1 AND due_at > now()
+UPDATE webhook_deliveries SET due_at = now() WHERE id IN (
+    SELECT id FROM webhook_deliveries WHERE state = 'unknown' AND source = $1 AND due_at > now()
+    LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 
 _FORGET_BODIES = """
@@ -103,12 +105,14 @@ async def count_rejected(tx: Tx) -> int:
     return count
 
 
-async def reopen(tx: Tx, delivery_id: UUID) -> None:
-    await tx.execute(
+async def reopen(tx: Tx, delivery_id: UUID) -> bool:
+    """Make it pending and due; false when its body is gone and nothing could be applied."""
+    changed = await tx.execute(
         "UPDATE webhook_deliveries SET state = 'pending', due_at = now(), handled_at = NULL "
-        "WHERE id = $1",
+        "WHERE id = $1 AND body_sealed IS NOT NULL",
         delivery_id,
     )
+    return changed > 0
 
 
 async def get(tx: Tx, delivery_id: UUID) -> Delivery | None:

@@ -33,7 +33,7 @@ from payops.withdrawals.domain import State, read
 from payops.withdrawals.errors import WithdrawalNotFound
 from payops.withdrawals.schemas import WithdrawalReply, WithdrawalRequest
 from payops.withdrawals.service import keeping, requesting
-from payops.withdrawals.store import reading
+from payops.withdrawals.service.keeping import Filters
 
 Reader = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_READ))]
 Writer = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_WRITE))]
@@ -79,7 +79,12 @@ class WithdrawalsApi:
 
 def router(api: WithdrawalsApi) -> APIRouter:
     routes = APIRouter(prefix="/api/withdrawals", tags=["withdrawals"])
+    _add_writes(routes, api)
+    _add_reads(routes, api)
+    return routes
 
+
+def _add_writes(routes: APIRouter, api: WithdrawalsApi) -> None:
     @routes.post(
         "/mpesa",
         status_code=202,
@@ -96,37 +101,6 @@ def router(api: WithdrawalsApi) -> APIRouter:
         body: Annotated[WithdrawalRequest, Depends(json_body(WithdrawalRequest))],
     ) -> Response:
         return respond(await api.request(principal, key, body, context_of(request).request_id))
-
-    @routes.get(
-        "",
-        response_model=PageReply[WithdrawalReply],
-        operation_id="listWithdrawals",
-        responses=problems(401, 403, 422),
-    )
-    async def list_withdrawals(
-        principal: Reader,
-        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
-        status: State | None = None,
-        limit: Limit = 20,
-        cursor: Cursor = None,
-    ) -> Response:
-        user = acting_for(principal, user_id, pointer="/query/userId")
-        async with api.db.transaction(read_only=True) as tx:
-            found = await reading.page(
-                tx, user_id=user, state=status, before=read_cursor(cursor), limit=limit + 1
-            )
-        return answer(page_of([WithdrawalReply.of(w) for w in found], [w.id for w in found], limit))
-
-    @routes.get(
-        "/{txId}",
-        response_model=WithdrawalReply,
-        operation_id="getWithdrawal",
-        responses=problems(401, 403, 404),
-    )
-    async def get_withdrawal(principal: Reader, tx_id: TxId) -> Response:
-        async with api.db.transaction(read_only=True) as tx:
-            found = await keeping.get(tx, _id(tx_id), user_id=principal.user_id)
-        return answer(WithdrawalReply.of(found))
 
     @routes.post(
         "/{txId}/cancel",
@@ -147,7 +121,41 @@ def router(api: WithdrawalsApi) -> APIRouter:
         )
         return answer(WithdrawalReply.of(found))
 
-    return routes
+
+def _add_reads(routes: APIRouter, api: WithdrawalsApi) -> None:
+    @routes.get(
+        "",
+        response_model=PageReply[WithdrawalReply],
+        operation_id="listWithdrawals",
+        responses=problems(401, 403, 422),
+    )
+    async def list_withdrawals(
+        principal: Reader,
+        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        status: State | None = None,
+        limit: Limit = 20,
+        cursor: Cursor = None,
+    ) -> Response:
+        user = acting_for(principal, user_id, pointer="/query/userId")
+        async with api.db.transaction(read_only=True) as tx:
+            found = await keeping.page(
+                tx,
+                Filters(user_id=user, state=status),
+                before=read_cursor(cursor),
+                limit=limit + 1,
+            )
+        return answer(page_of([WithdrawalReply.of(w) for w in found], [w.id for w in found], limit))
+
+    @routes.get(
+        "/{txId}",
+        response_model=WithdrawalReply,
+        operation_id="getWithdrawal",
+        responses=problems(401, 403, 404),
+    )
+    async def get_withdrawal(principal: Reader, tx_id: TxId) -> Response:
+        async with api.db.transaction(read_only=True) as tx:
+            found = await keeping.get(tx, _id(tx_id), user_id=principal.user_id)
+        return answer(WithdrawalReply.of(found))
 
 
 def _id(txid: str) -> UUID:

@@ -22,6 +22,11 @@ class AmountOutOfRange(errors.Refused):
     title = "The amount is outside the limits for one withdrawal"
 
 
+class NothingToRetry(errors.Conflict):
+    code = "nothing_to_retry"
+    title = "There is nothing to send or to ask again at the moment"
+
+
 class NotCancellable(errors.Conflict):
     code = "not_cancellable"
     title = "The withdrawal can no longer be cancelled"

@@ -56,7 +56,9 @@ class Claims:
         """
 
         async def work(tx: Tx) -> list[Claimed]:
-            rows = await writing.claim(tx, (State.PENDING, State.SENDING), self.rail, limit)
+            # What is between two attempts, or lost its sender, goes before what is new.
+            rows = await writing.claim(tx, [State.SENDING], self.rail, limit)
+            rows += await writing.claim(tx, [State.PENDING], self.rail, limit - len(rows))
             return await self._begin(tx, rows) if rows else []
 
         return await self.db.run(work)
@@ -75,14 +77,14 @@ class Claims:
         """What can be done while nothing may be sent: end leases, give up what waited too long."""
 
         async def work(tx: Tx) -> int:
-            sending = await writing.claim(tx, (State.SENDING,), self.rail, _CLEAN_UP_MAX)
+            sending = await writing.claim(tx, [State.SENDING], self.rail, _CLEAN_UP_MAX)
             stale = await writing.claim_stale(tx, self.rail, self.pending_max, _CLEAN_UP_MAX)
             if not sending and not stale:
                 return 0
-            moves = Moves([*sending, *stale], await _now(tx), self.metrics)
+            now = await _now(tx)
+            moves = Moves([*sending, *stale], now, self.metrics)
             for withdrawal in await self._end_leases(tx, sending, moves):
-                wait = _SLOT_WAIT  # between two attempts: wait for the rail
-                moves.observe(withdrawal.id, Observation(Event.RETRYING, ACTOR, due_in=wait))
+                moves.observe(withdrawal.id, self._between_attempts(withdrawal, now))
             for withdrawal in stale:
                 gone = Observation(Event.GAVE_UP, ACTOR, failure=UNAVAILABLE)
                 moves.observe(withdrawal.id, gone)
@@ -90,6 +92,13 @@ class Claims:
             return len(sending) + len(stale)
 
         return await self.db.run(work)
+
+    def _between_attempts(self, withdrawal: Withdrawal, now: datetime) -> Observation:
+        """Wait for the rail; but what it may have acted on is asked about in the end."""
+        since = withdrawal.first_sent_at or withdrawal.created_at
+        if withdrawal.is_doubtful and now - since > self.pending_max:
+            return deciding.of_silence(withdrawal, self.policy)
+        return Observation(Event.RETRYING, ACTOR, due_in=_SLOT_WAIT)
 
     async def _begin(self, tx: Tx, rows: Sequence[Withdrawal]) -> list[Claimed]:
         moves = Moves(rows, await _now(tx), self.metrics)

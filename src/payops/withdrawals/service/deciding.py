@@ -155,7 +155,8 @@ def of_no_report(
     waiting = Observation(
         None,
         f"rail:{withdrawal.rail}",
-        due_in=_next_question(withdrawal, policy),
+        # A send has its own due time, the lease or the next attempt: a question leaves it.
+        due_in=None if withdrawal.state is State.SENDING else _next_question(withdrawal, policy),
         questions=withdrawal.questions + 1,
         detail={"answer": "not_known" if isinstance(answer, NotKnown) else "no_answer"},
     )

@@ -1,16 +1,20 @@
 """Reading withdrawals, cancelling them, asking for another look; and what must be true of all."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
+from payops.audit import service as audit
+from payops.audit.domain import AuditEvent
 from payops.infra.db import Database, Record, Tx
 from payops.infra.metrics import Metrics
 from payops.ledger.domain import Invariant
-from payops.withdrawals.domain import Event, State, Withdrawal, show
-from payops.withdrawals.errors import NotCancellable, WithdrawalNotFound
+from payops.withdrawals.domain import ID_PREFIX, Event, State, Withdrawal, read, show
+from payops.withdrawals.errors import NotCancellable, NothingToRetry, WithdrawalNotFound
 from payops.withdrawals.service.deciding import Observation
 from payops.withdrawals.service.moving import Moves
 from payops.withdrawals.service.requesting import DUE
@@ -80,6 +84,18 @@ class Story:
     attempts: tuple[Record, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What withdrawals are looked for by; all that is given must fit."""
+
+    user_id: str | None = None
+    state: State | None = None
+    phone_indexes: Collection[bytes] = ()
+    receipt: str | None = None
+    reference: str | None = None
+    named: str | None = None  # by any id: a txid, the rail's, a receipt, a request's
+
+
 async def get(tx: Tx, withdrawal_id: UUID, *, user_id: str | None) -> Withdrawal:
     """The withdrawal; with a ``user_id``, only if it is that user's.
 
@@ -90,6 +106,32 @@ async def get(tx: Tx, withdrawal_id: UUID, *, user_id: str | None) -> Withdrawal
     if found is None or user_id not in (None, found.user_id):
         raise WithdrawalNotFound
     return found
+
+
+async def page(tx: Tx, filters: Filters, *, before: UUID | None, limit: int) -> list[Withdrawal]:
+    """Withdrawals newest first; ``before`` is the last id of the page before."""
+    name = filters.named
+    if name is not None and name.startswith(f"{ID_PREFIX}_"):
+        return await _page_of_one(tx, name)
+    return await reading.page(
+        tx,
+        user_id=filters.user_id,
+        state=filters.state,
+        phone_indexes=filters.phone_indexes,
+        receipt=filters.receipt,
+        reference=filters.reference,
+        named=name,
+        before=before,
+        limit=limit,
+    )
+
+
+async def _page_of_one(tx: Tx, txid: str) -> list[Withdrawal]:
+    try:
+        found = await reading.by_id(tx, read(txid))
+    except ValueError:
+        return []
+    return [found] if found else []
 
 
 async def story(tx: Tx, withdrawal_id: UUID) -> Story:
@@ -120,21 +162,61 @@ async def cancel(
     return moved.after
 
 
-async def look_again(tx: Tx, withdrawal_id: UUID) -> Withdrawal:
-    """Have it asked about, or sent, as its state allows, now rather than when it is due."""
-    withdrawal = await get(tx, withdrawal_id, user_id=None)
-    await writing.ask_now(tx, [withdrawal_id])
+async def retry(
+    tx: Tx, withdrawal_id: UUID, *, actor: str, request_id: str | None = None
+) -> Withdrawal:
+    """Have it sent, or asked about, as its state allows, now rather than when it is due.
+
+    It is never sent after a doubt because somebody asked for it: what may have been acted on
+    is asked about, also when it is final, so that a contradiction comes to light.
+
+    Raises:
+        WithdrawalNotFound: there is none.
+        NothingToRetry: it was cancelled, or an attempt is on the wire.
+    """
+    locked = await writing.lock(tx, [withdrawal_id])
+    if not locked:
+        raise WithdrawalNotFound
+    (withdrawal,) = locked
+    if withdrawal.state is State.CANCELLED:
+        raise NothingToRetry("It was cancelled before anything was sent.")
+    if await writing.open_numbers(tx, locked):
+        raise NothingToRetry("An attempt is on the wire; it ends with an answer or its lease.")
+    sends = withdrawal.state in (State.PENDING, State.SENDING)
+    if sends:
+        await writing.put_off(tx, locked, timedelta(0))
+    else:
+        await writing.ask_now(tx, [withdrawal_id])
+    event = AuditEvent(
+        kind="withdrawal_retried",
+        actor=actor,
+        user_id=withdrawal.user_id,
+        subject=withdrawal.txid,
+        request_id=request_id,
+        detail={"state": withdrawal.state.value, "does": "send" if sends else "ask"},
+    )
+    await audit.record(tx, [event])
     tx.wake(DUE)
     return withdrawal
 
 
-async def refresh_figures(db: Database, metrics: Metrics, *, alert_after_minutes: int) -> None:
-    """Set the gauges, and raise an alert for each payout that has stayed unclear for too long."""
-    async with db.transaction() as tx:
+async def set_figures(db: Database, metrics: Metrics) -> None:
+    """Set the gauges of this process."""
+    async with db.transaction(read_only=True) as tx:
         figures = await reading.figures(tx)
-        for row in await reading.unclear(
-            tx, older_than_minutes=alert_after_minutes, limit=_UNCLEAR_MAX
-        ):
+    metrics.set_withdrawals({one.state.value: one.count for one in figures})
+    unclear = [one for one in figures if one.state in (State.UNRESOLVED, State.REVIEW)]
+    metrics.set_exposure(
+        {"KES": sum(one.amount_minor for one in unclear)},
+        max((one.oldest_seconds for one in unclear), default=0),
+    )
+
+
+async def alert_unclear(db: Database, *, older_than_minutes: int) -> int:
+    """Raise an alert for each payout that has stayed unclear for too long; returns how many."""
+    async with db.transaction() as tx:
+        rows = await reading.unclear(tx, older_than_minutes=older_than_minutes, limit=_UNCLEAR_MAX)
+        for row in rows:
             await alerts.raise_alert(
                 tx,
                 Alert(
@@ -145,9 +227,4 @@ async def refresh_figures(db: Database, metrics: Metrics, *, alert_after_minutes
                     detail={"withdrawal": show(row["id"]), "amountMinor": row["amount"]},
                 ),
             )
-    metrics.set_withdrawals({one.state.value: one.count for one in figures})
-    unclear = [one for one in figures if one.state in (State.UNRESOLVED, State.REVIEW)]
-    metrics.set_exposure(
-        {"KES": sum(one.amount_minor for one in unclear)},
-        max((one.oldest_seconds for one in unclear), default=0),
-    )
+    return len(rows)

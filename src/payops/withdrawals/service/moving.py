@@ -12,6 +12,8 @@ from uuid import UUID
 
 import structlog
 
+from payops.alerts import service as alerts
+from payops.alerts.domain import Alert, Severity
 from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
 from payops.infra.db import Tx
@@ -107,9 +109,11 @@ class Moves:
         if self._changed:
             await writing.update(tx, [self._rows[i] for i in sorted(self._changed)])
         if self._references:
-            await writing.keep_references(tx, self._references)
+            taken = await writing.keep_references(tx, self._references)
             for rail in {withdrawal.rail for withdrawal, _, _ in self._references}:
                 await webhooks.rematch(tx, rail)
+            for withdrawal, kind in taken:
+                await alerts.raise_alert(tx, _already_claimed(withdrawal, kind))
         if self._freed:
             await writing.free_slots(tx, self._freed)
         await audit.record(tx, self._events)
@@ -199,6 +203,17 @@ def contradiction(withdrawal: Withdrawal, error: IllegalTransition, actor: str) 
         user_id=withdrawal.user_id,
         subject=withdrawal.txid,
         detail={"reason": "contradiction", "state": error.state, "event": error.event},
+    )
+
+
+def _already_claimed(withdrawal: Withdrawal, kind: str) -> Alert:
+    """The rail gave one payout id, or one receipt, for two withdrawals: it paid one of them."""
+    return Alert(
+        key=f"payout_reference:{withdrawal.txid}:{kind}",
+        kind="payout_reference",
+        severity=Severity.CRITICAL,
+        summary="The rail names the same payout or receipt for two withdrawals.",
+        detail={"withdrawal": withdrawal.txid, "kind": kind},
     )
 
 

@@ -86,7 +86,8 @@ class Acceptance:
         wallets = await ledger.lock(tx, {Owner(r.user_id, KES.code) for r in requests})
         now: datetime = await tx.fetchval("SELECT now()")
         # Read after the locks, in a snapshot of its own: no race can pass a limit.
-        history = await reading.history(tx, {r.user_id for r in requests}, window_start(now))
+        users = {request.user_id for request in requests}
+        history = await reading.history(tx, users, window_start(now))
         books = _Books(
             available={owner.user_id: wallet.available for owner, wallet in wallets.items()},
             done={

@@ -92,6 +92,8 @@ class Sender:
 
     async def send_due(self) -> int:
         """Claim what is due, as far as there is room, and begin to send it; returns how many."""
+        if self._stopping.is_set():
+            return 0
         admitted = self._breaker.admit(self._concurrency - self._calling)
         if admitted < 1:
             if self._breaker.seconds_until_trial:
@@ -113,9 +115,13 @@ class Sender:
             self._has_room.clear()
             await self._has_room.wait()
 
-    async def stop(self, within_seconds: int) -> None:
-        """Begin nothing more; finish the calls on the wire, or leave them to their leases."""
+    def begin_no_more(self) -> None:
+        """Claim nothing more; what waits for its next attempt is left to the queue."""
         self._stopping.set()
+
+    async def stop(self, within_seconds: int) -> None:
+        """Finish the calls on the wire, or leave them to their leases."""
+        self.begin_no_more()
         if self._loops:
             _, late = await asyncio.wait(self._loops, timeout=within_seconds)
             for task in late:
@@ -183,7 +189,7 @@ class Sender:
         )
         keep_trying = AsyncRetrying(
             retry=retry_if_exception_type((DatabaseUnavailable, CommitUnknown)),
-            wait=wait_random_exponential(multiplier=0.1, max=5),
+            wait=wait_random_exponential(max=5),
             stop=stop_after_delay(self._claims.lease),
             reraise=True,
         )
@@ -193,7 +199,7 @@ class Sender:
         self._calling -= 1
         self._has_room.set()
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:  # tidy: tenacity's unit
         """Wait between attempts; a stopping process does not."""
         try:
             async with asyncio.timeout(seconds):
@@ -274,7 +280,7 @@ class Sender:
             await alerts.resolve_alert(tx, key)
 
 
-def _told(state: RetryCallState) -> float:
+def _told(state: RetryCallState) -> float:  # tidy: tenacity's unit
     wait: timedelta | None = state.outcome.result() if state.outcome else None
     return wait.total_seconds() if wait else 0
 

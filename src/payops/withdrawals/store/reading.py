@@ -11,6 +11,7 @@ from payops.infra.db import Record, Tx
 from payops.kernel.ids import floor_id
 from payops.withdrawals.domain import State, Withdrawal
 from payops.withdrawals.store.rows import COLUMNS, NAMES, withdrawal, withdrawals
+from payops.withdrawals.tables import payout_references
 from payops.withdrawals.tables import withdrawals as table
 
 _BY_ID = f"SELECT {COLUMNS} FROM withdrawals w WHERE w.id = $1"  # noqa: S608 - constants only
@@ -21,6 +22,7 @@ WHERE rail = $1 AND kind = 'payout' AND reference = ANY($2::text[])
 """
 
 # Ids grow with time: the range of ids is the range of times, and the primary key finds it.
+_SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
 _HISTORY = """
 SELECT user_id, amount, created_at FROM withdrawals
 WHERE user_id = ANY($1::text[]) AND id >= $2 AND created_at >= $3 AND state <> 'cancelled'
@@ -80,7 +82,8 @@ async def claimed(tx: Tx, rail: str, references: Collection[str]) -> dict[str, U
 async def history(tx: Tx, users: Collection[str], since: datetime) -> dict[str, list[Usage]]:
     """What each user has withdrawn since a moment, oldest first; cancelled ones do not count."""
     found: dict[str, list[Usage]] = {user: [] for user in users}
-    for row in await tx.fetch(_HISTORY, list(users), floor_id(since), since):
+    first = floor_id(since - _SKEW_MAX)
+    for row in await tx.fetch(_HISTORY, list(users), first, since):
         found[row["user_id"]].append(Usage(row["amount"], row["created_at"]))
     return found
 
@@ -99,10 +102,15 @@ async def page(
     phone_indexes: Collection[bytes] = (),
     receipt: str | None = None,
     reference: str | None = None,
+    named: str | None = None,
     before: UUID | None,
     limit: int,
 ) -> list[Withdrawal]:
-    """Newest first; every filter that is given must fit."""
+    """Newest first; every filter that is given must fit.
+
+    ``named`` is anything a withdrawal is known by outside: the rail's payout id or receipt,
+    also one that only a lost answer brought, or the request id.
+    """
     query = sa.select(*(table.c[name] for name in NAMES)).order_by(table.c.id.desc()).limit(limit)
     if user_id is not None:
         query = query.where(table.c.user_id == user_id)
@@ -114,10 +122,24 @@ async def page(
         query = query.where(table.c.receipt == receipt)
     if reference is not None:
         query = query.where(table.c.provider_reference == reference)
+    if named is not None:
+        query = query.where(_is_named(named))
     if before is not None:
         query = query.where(table.c.id < before)
     rows: list[Record] = [row._mapping for row in await tx.select(query)]  # noqa: SLF001 - public in SQLAlchemy
     return withdrawals(rows)
+
+
+def _is_named(name: str) -> sa.ColumnElement[bool]:
+    claimed = sa.select(payout_references.c.withdrawal_id).where(
+        payout_references.c.reference == name
+    )
+    return sa.or_(
+        table.c.provider_reference == name,
+        table.c.receipt == name,
+        table.c.request_id == name,
+        table.c.id.in_(claimed),
+    )
 
 
 async def figures(tx: Tx) -> list[Figures]:

@@ -21,10 +21,12 @@ SELECT {COLUMNS} FROM withdrawals w WHERE w.id = ANY($1::uuid[])
 ORDER BY w.user_id, w.id FOR UPDATE
 """  # noqa: S608 - constants only
 
+# Without an ORDER BY: the index gives each state's oldest first and stops at the limit,
+# where sorting would read the whole backlog at every claim.
 _CLAIM = f"""
 SELECT {COLUMNS} FROM withdrawals w
 WHERE w.state = ANY($1::text[]) AND w.due_at <= now() AND w.rail = $2
-ORDER BY w.due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+LIMIT $3 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - constants only
 
 _UPDATE = """
@@ -61,7 +63,8 @@ _KEEP_REFERENCES = """
 INSERT INTO payout_references (rail, kind, reference, user_id, withdrawal_id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])
 ORDER BY 1, 2, 3
-ON CONFLICT DO NOTHING
+ON CONFLICT (rail, kind, reference) DO UPDATE SET user_id = payout_references.user_id
+RETURNING kind, reference, withdrawal_id
 """
 
 _TAKE_SLOTS = """
@@ -129,7 +132,7 @@ async def lock(tx: Tx, ids: Collection[UUID]) -> list[Withdrawal]:
 
 
 async def claim(tx: Tx, states: Collection[State], rail: str, limit: int) -> list[Withdrawal]:
-    """Due withdrawals in ``states``, oldest first, locked; those somebody else has are skipped."""
+    """Due withdrawals in ``states``, locked; those that somebody else has are skipped."""
     return withdrawals(await tx.fetch(_CLAIM, list(states), rail, limit))
 
 
@@ -183,9 +186,14 @@ async def close_attempts(
     return {(row["withdrawal_id"], row["number"]) for row in rows}
 
 
-async def keep_references(tx: Tx, named: Sequence[tuple[Withdrawal, str, str]]) -> None:
-    """Note ``(withdrawal, kind, reference)``; the first to claim a reference has it."""
-    await tx.execute(
+async def keep_references(
+    tx: Tx, named: Sequence[tuple[Withdrawal, str, str]]
+) -> list[tuple[Withdrawal, str]]:
+    """Note ``(withdrawal, kind, reference)``; the first to claim a reference has it.
+
+    Returns those that another withdrawal had claimed: ``(withdrawal, kind)``.
+    """
+    rows = await tx.fetch(
         _KEEP_REFERENCES,
         [w.rail for w, _, _ in named],
         [kind for _, kind, _ in named],
@@ -193,6 +201,8 @@ async def keep_references(tx: Tx, named: Sequence[tuple[Withdrawal, str, str]]) 
         [w.user_id for w, _, _ in named],
         [w.id for w, _, _ in named],
     )
+    owners = {(row["kind"], row["reference"]): row["withdrawal_id"] for row in rows}
+    return [(w, kind) for w, kind, reference in named if owners[kind, reference] != w.id]
 
 
 async def take_slots(tx: Tx, rows: Sequence[Withdrawal]) -> set[UUID]:

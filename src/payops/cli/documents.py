@@ -1,0 +1,109 @@
+"""The documents that are made from the code, and whether those in a checkout are still right.
+
+A whole file is made anew; in a text written by hand, what stands between the markers
+``<!-- made: NAME -->`` and ``<!-- end -->`` is. A test holds them against the code.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from payops import sandbox
+from payops.cli.configuring import env_text, settings_table
+from payops.cli.describing import openapi_document
+from payops.kernel.ids import new_id
+from payops.kernel.money import KES, Money
+from payops.ledger import entries
+from payops.ledger.domain import Journal
+from payops.withdrawals.domain import ECHOES, FINAL, TRANSITIONS, State
+
+_PART = re.compile(r"(<!-- made: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def stale(root: Path) -> dict[str, str]:
+    """The documents below ``root`` that the code has left behind, as they should be."""
+    found = {}
+    for path, text in _wanted(root):
+        file = root / path
+        if not file.exists() or file.read_text() != text:
+            found[path] = text
+    return found
+
+
+def states_diagram() -> str:
+    """The transitions of a withdrawal in Mermaid."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for (before, event), after in TRANSITIONS.items():
+        arrows.setdefault((before, after), []).append(event.value)
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.PENDING}"]
+    for (before, after), events in arrows.items():
+        lines.append(f"    {before} --> {after}: {', '.join(events)}")
+    lines += [f"    {state} --> [*]" for state in State if state in FINAL]
+    return "\n".join([*lines, "```"])
+
+
+def echoes_table() -> str:
+    """What may be seen in a state without changing it."""
+    rows = []
+    ordered = [(s, e) for s in State for e in sorted(e for t, e in ECHOES if t is s)]
+    for state, pairs in groupby(ordered, key=lambda pair: pair[0]):
+        rows.append(f"| `{state}` | {', '.join(f'`{event}`' for _, event in pairs)} |")
+    return "\n".join(["| in state | changes nothing |", "|---|---|", *rows])
+
+
+def journals_shown() -> str:
+    """Each journal of ``ledger/entries.py`` as a table of KES 1,500.00."""
+    return "\n\n".join(_journal_shown(journal) for journal in _samples())
+
+
+def _samples() -> Iterator[Journal]:
+    amount, hold = Money.whole(1500, KES), new_id()
+    yield entries.credit("amina", amount, reference="r", reason="winnings")
+    yield entries.debit("amina", amount, reference="r", reason="stake")
+    yield entries.withdrawal_held("amina", amount, reference="wd")
+    yield entries.withdrawal_paid("amina", amount, reference="wd", hold=hold)
+    yield entries.withdrawal_released("amina", amount, reference="wd", hold=hold)
+
+
+def _journal_shown(journal: Journal) -> str:
+    make = getattr(entries, journal.kind)
+    says = " ".join((make.__doc__ or "").split())
+    rows = []
+    for line in journal.postings:
+        size = Money(abs(line.amount.minor), line.amount.currency).text
+        gives, gains = (size, "") if line.amount.minor < 0 else ("", size)
+        rows.append(f"| `{line.account}` | {gives} | {gains} |")
+    table = "\n".join(["| account | gives | gains |", "|---|---:|---:|", *rows])
+    return f"### {journal.kind}\n\n{says}\n\n{table}"
+
+
+_FILES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        ".env.example": env_text,
+        "docs/openapi.json": lambda: json.dumps(openapi_document(), indent=2) + "\n",
+    }
+)
+
+_PARTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "settings": settings_table,
+        "states": states_diagram,
+        "echoes": echoes_table,
+        "journals": journals_shown,
+        "sandbox-numbers": sandbox.table,
+    }
+)
+
+_WITH_PARTS: Final = ("README.md", "docs/configuration.md", "docs/money.md", "docs/states.md")
+
+
+def _wanted(root: Path) -> Iterator[tuple[str, str]]:
+    for path, make in _FILES.items():
+        yield path, make()
+    for path in _WITH_PARTS:
+        text = (root / path).read_text()
+        yield path, _PART.sub(lambda part: f"{part[1]}\n{_PARTS[part[2]]()}\n\n{part[3]}", text)

@@ -1,0 +1,23 @@
+"""What operations people do, the same from the API and from the command line.
+
+Every act is audited with who did it, and none of them can do what the rules of its slice do
+not allow: a payout in doubt is asked about, however often somebody wants it sent.
+"""
+
+from payops.ops.service.notifications import replay
+from payops.ops.service.operations import Operations
+from payops.ops.service.schedule import run_job, start_job
+from payops.ops.service.withdrawals import Account, Search, account_of, cancel, find, retry
+
+__all__ = [
+    "Account",
+    "Operations",
+    "Search",
+    "account_of",
+    "cancel",
+    "find",
+    "replay",
+    "retry",
+    "run_job",
+    "start_job",
+]
