@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from payops.cli import developing, keys, ledger, serving
+from payops.cli import configuring, developing, keys, ledger, serving
 from payops.cli.running import database_for, explained, load_settings, print_json
 from payops.infra import logging
 
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.command()(serving.serve)
 app.command("dev")(developing.dev)
+app.command()(configuring.config)
+app.command()(configuring.docs)
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 

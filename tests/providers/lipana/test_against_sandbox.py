@@ -139,11 +139,11 @@ FIRST_ANSWERS: dict[str, type[Answer] | Answer] = {
     "declined": Declined("RECIPIENT_NOT_ELIGIBLE", "This number cannot be paid"),
     "low-float": Declined("INSUFFICIENT_BALANCE", "Insufficient payout balance"),
     "unauthorized-once": CredentialRefused("HTTP 401"),
-    "reply-lost": AnswerLost("RemoteProtocolError"),
-    "request-lost-once": AnswerLost("RemoteProtocolError"),
-    "hanging": AnswerLost("ReadTimeout"),
-    "error-after": AnswerLost("HTTP 500"),
-    "error-always": AnswerLost("HTTP 500"),
+    "reply-lost": AnswerLost("RemoteProtocolError", is_outage=True),
+    "request-lost-once": AnswerLost("RemoteProtocolError", is_outage=True),
+    "hanging": AnswerLost("ReadTimeout", is_outage=True),
+    "error-after": AnswerLost("HTTP 500", is_outage=True),
+    "error-always": AnswerLost("HTTP 500", is_outage=True),
     "unreadable": AnswerLost("HTTP 200, not JSON"),
     "unsuccessful-paid": AnswerLost("HTTP 200, success is not true", repeatable=False),
     "without-id": AnswerLost("2xx without an id", repeatable=False),
@@ -160,12 +160,15 @@ async def test_what_the_sandbox_does_is_understood(
 
     if isinstance(expected, type):
         assert isinstance(answer, expected)
-    elif expected == AnswerLost("RemoteProtocolError"):
+    elif expected == AnswerLost("RemoteProtocolError", is_outage=True):
         # A closed connection may show while we write or while we read: doubt either way.
         assert isinstance(answer, AnswerLost)
         assert answer.repeatable
-    elif expected == AnswerLost("ReadTimeout"):
-        assert answer in {AnswerLost("ReadTimeout"), AnswerLost("TimeoutError")}
+    elif expected == AnswerLost("ReadTimeout", is_outage=True):
+        assert answer in {
+            AnswerLost("ReadTimeout", is_outage=True),
+            AnswerLost("TimeoutError", is_outage=True),
+        }
     else:
         assert expected == answer
 

@@ -33,7 +33,9 @@ def says(code: int, /, **payout: object) -> httpx.Response:
 
 
 def lost(why: str, *, repeatable: bool = True) -> AnswerLost:
-    return AnswerLost(why, repeatable=repeatable)
+    # Only no answer at all, or a 5xx, is an outage for the circuit breaker.
+    is_outage = not why.startswith(("HTTP 2", "HTTP 3", "HTTP 4", "2xx"))
+    return AnswerLost(why, repeatable=repeatable, is_outage=is_outage)
 
 
 ANSWERS: dict[str, tuple[httpx.Response, Answer]] = {

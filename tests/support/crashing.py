@@ -1,0 +1,206 @@
+"""The service in a process that kills itself at a chosen point, from the outside of the product.
+
+A point is ``step:moment``. The steps are the transactions that move money, known by a statement
+each of them runs, and ``send``, the call to the rail. The moments of a transaction are ``before``
+its COMMIT, ``sent`` (COMMIT is on the wire, its answer unread) and ``after`` it.
+
+``bug`` plants a fault that the harness has to catch, to prove that it would.
+"""
+
+import asyncio
+import contextvars
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from payops.cli import serving
+from payops.infra import logging
+from payops.infra.db import Database, Tx
+from payops.infra.settings import Settings
+from payops.providers.lipana.adapter import LipanaRail
+from payops.webhooks import store as inbox
+from payops.webhooks.service import Inbox
+from payops.withdrawals.ports import Answer, Payout
+from payops.withdrawals.service.claiming import Claimed, Claims
+
+STATEMENTS: Final[Mapping[str, str]] = {
+    "accept": "INSERT INTO withdrawals ",
+    "claim": "INSERT INTO payout_attempts ",
+    "record": "UPDATE payout_attempts ",
+    "keep": "INSERT INTO webhook_deliveries ",
+    "effect": "UPDATE webhook_deliveries d SET state",
+}
+POINTS: Final = (
+    *(f"{step}:{moment}" for step in STATEMENTS for moment in ("before", "sent", "after")),
+    "send:before",
+    "send:after",
+)
+
+
+def serve(environ: Mapping[str, str], log: str, dies: str, bug: str) -> None:
+    """Serve like ``payops serve`` until told to stop, or until the point ``dies``."""
+    for name in [name for name in os.environ if name.startswith("PAYOPS_")]:
+        del os.environ[name]
+    os.environ.update(environ)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    settings = Settings()
+    logging.configure(settings.log, stream=sys.stdout)
+    if bug:
+        _BUGS[bug]()
+    if dies:
+        _arm(*dies.split(":"))
+    asyncio.run(serving.run(settings))
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _arm(step: str, moment: str) -> None:
+    if step == "send":
+        _arm_send(moment)
+    else:
+        _arm_commit(STATEMENTS[step], moment)
+
+
+def _arm_send(moment: str) -> None:
+    original = LipanaRail.send
+
+    async def send(self: LipanaRail, payout: Payout) -> Answer:
+        if moment == "before":
+            _die()
+        answer = await original(self, payout)
+        _die()
+        return answer
+
+    LipanaRail.send = send  # type: ignore[method-assign]
+
+
+def _arm_commit(statement: str, moment: str) -> None:
+    """Die around the commit of the first transaction that ran ``statement``."""
+    marked: set[int] = set()
+    original_commit = Tx.commit
+
+    async def commit(self: Tx, *, notify: bool) -> None:
+        if id(self) not in marked:
+            await original_commit(self, notify=notify)
+            return
+        if moment == "before":
+            _die()
+        committing = asyncio.ensure_future(original_commit(self, notify=notify))
+        if moment == "sent":
+            for _ in range(3):
+                await asyncio.sleep(0)  # COMMIT leaves; what comes back is never read
+            _die()
+        await committing
+        _die()
+
+    _watch(lambda tx, sql: marked.add(id(tx)) if statement in sql else None)
+    Tx.commit = commit  # type: ignore[method-assign]
+
+
+def _watch(see: Any) -> None:
+    """``see(tx, sql)`` after each statement of every transaction."""
+    execute, fetch = Tx.execute, Tx.fetch
+
+    async def watched_execute(self: Tx, sql: str, *arguments: object) -> int:
+        count = await execute(self, sql, *arguments)
+        see(self, sql)
+        return count
+
+    async def watched_fetch(self: Tx, sql: str, *arguments: object) -> list[Any]:
+        rows = await fetch(self, sql, *arguments)
+        see(self, sql)
+        return rows
+
+    Tx.execute = watched_execute  # type: ignore[method-assign]
+    Tx.fetch = watched_fetch  # type: ignore[method-assign]
+
+
+# Planted faults
+
+
+def _send_before_commit() -> None:
+    """The rail is called while the attempt is not committed yet: a crash forgets that it was."""
+    rail: list[LipanaRail] = []
+    originals = LipanaRail.__init__, Claims._begin
+
+    def made(self: LipanaRail, *arguments: Any, **named: Any) -> None:
+        originals[0](self, *arguments, **named)
+        rail.append(self)
+
+    async def begin(self: Claims, tx: Tx, rows: Sequence[Any]) -> list[Claimed]:
+        claimed = await originals[1](self, tx, rows)
+        for one in claimed:
+            # An empty context, or the HTTP client would refuse: a transaction is open.
+            await asyncio.create_task(
+                LipanaRail.send(rail[0], one.payout), context=contextvars.Context()
+            )
+        return claimed
+
+    LipanaRail.__init__ = made  # type: ignore[method-assign]
+    Claims._begin = begin  # type: ignore[method-assign]
+
+
+def _mark_before_effect() -> None:
+    """A callback is marked as handled in a transaction of its own, before its effect."""
+    original = Inbox._apply
+
+    async def apply(self: Inbox, batch: Sequence[Any]) -> list[None]:
+        async with self._db.transaction() as tx:
+            await inbox.mark(tx, [(i, inbox.State.APPLIED, "", None, None, None) for i in batch])
+        return await original(self, batch)
+
+    Inbox._apply = apply  # type: ignore[method-assign]
+
+
+def _answer_before_commit() -> None:
+    """Callers are told before the commit: it follows a moment later, if the process lives."""
+    original = Tx.commit
+    accepting: set[int] = set()
+
+    async def commit(self: Tx, *, notify: bool) -> None:
+        if id(self) in accepting:
+            accepting.discard(id(self))
+            await self.roll_back()
+            return
+        await original(self, notify=notify)
+
+    _watch(lambda tx, sql: accepting.add(id(tx)) if STATEMENTS["accept"] in sql else None)
+    Tx.commit = commit  # type: ignore[method-assign]
+
+
+def _key_after_work() -> None:
+    """The key is looked up, the work committed, and the key written down in a second step."""
+    from payops.idempotency import store  # noqa: PLC0415 - only this fault needs it
+
+    original = store.insert
+
+    async def insert(tx: Tx, answered: Sequence[Any]) -> None:
+        tx.after_commit(lambda: asyncio.get_running_loop().create_task(later(answered)) and None)
+
+    async def later(answered: Sequence[Any]) -> None:
+        async with _databases[0].transaction() as tx:
+            await original(tx, answered)
+
+    store.insert = insert
+    initialise = Database.__init__
+
+    def made(self: Database, *arguments: Any, **named: Any) -> None:
+        initialise(self, *arguments, **named)
+        _databases.append(self)
+
+    Database.__init__ = made  # type: ignore[method-assign]
+
+
+_databases: list[Database] = []
+_BUGS: Final = {
+    "send before commit": _send_before_commit,
+    "mark before effect": _mark_before_effect,
+    "answer before commit": _answer_before_commit,
+    "key after work": _key_after_work,
+}
