@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import database, machine, report
 from bench.accepting import measure_accepting
+from bench.firing import WentWrong
 from bench.growing import measure_growing
 from bench.receiving import measure_receiving
 from bench.reconciling import measure_reconciling
@@ -27,11 +28,12 @@ PARTS: Final[Mapping[str, Callable[[Run], None]]] = {
     "e": measure_growing,
 }
 _PUBLISHED: Final = Path("docs/performance.svg")
+_VOID: Final = 1
 _CANNOT_RUN: Final = 3
 
 
 def main() -> int:
-    """0 however the figures are: a target missed is a finding, not a failure."""
+    """0 however the figures are: a target missed is a finding; 1 when a measurement is void."""
     options = _options()
     console = Console(highlight=False)
     if not machine.is_supported():
@@ -41,11 +43,15 @@ def main() -> int:
     if options.rounds:
         scale = replace(scale, rounds=options.rounds)
     began, load_before = time.monotonic(), machine.load_average()
-    with TemporaryDirectory(prefix="payops-bench-") as folder, database.running() as cluster:
-        version = cluster.version()
-        run = Run(cluster, Path(folder), scale, console)
-        for part in sorted(options.only):
-            PARTS[part](run)
+    try:
+        with TemporaryDirectory(prefix="payops-bench-") as folder, database.running() as cluster:
+            version = cluster.version()
+            run = Run(cluster, Path(folder), scale, console)
+            for part in sorted(options.only):
+                PARTS[part](run)
+    except WentWrong as error:
+        console.print(f"[red]void:[/red] {error}")
+        return _VOID
     loads = load_before, machine.load_average()
     about = report.conditions(version, loads, time.monotonic() - began)
     picture = _PUBLISHED if options.publish else report.RESULTS / "latest.svg"

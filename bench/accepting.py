@@ -11,7 +11,7 @@ from bench.firing import Measured, measure
 from bench.load import Plan, Shot
 from bench.pgbench import Bare
 from bench.run import CLIENTS, FEW_CLIENTS, PROCESSES, Run
-from bench.serving import Service
+from bench.serving import Service, free_ports
 
 DATABASE: Final = "accepting"
 _ACCEPTED: Final = 202
@@ -80,11 +80,13 @@ def measure_accepting(run: Run) -> None:
     seeding.users(run.cluster, DATABASE, run.scale.users)
     run.cluster.settle(DATABASE)
     with ExitStack() as running:
-        limited = running.enter_context(serving.payops(url, run.folder, processes=PROCESSES))
-        unlimited = running.enter_context(
-            serving.payops(url, run.folder, processes=PROCESSES, settings=serving.UNLIMITED)
+        limited = running.enter_context(
+            serving.payops(url, run.folder, ports=free_ports(PROCESSES))
         )
-        empty = running.enter_context(serving.empty(run.folder, processes=PROCESSES))
+        unlimited = running.enter_context(
+            serving.payops(url, run.folder, ports=free_ports(PROCESSES), settings=serving.UNLIMITED)
+        )
+        empty = running.enter_context(serving.empty(run.folder, free_ports(PROCESSES)))
         fields = _Fields(run, limited, unlimited, empty)
         rounds = _measured(run, fields)
         unloaded = fields.payops(1, run.scale.short_seconds)

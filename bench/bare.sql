@@ -7,7 +7,7 @@ SELECT fingerprint, resource, status, headers, body FROM idempotency_keys WHERE 
 SELECT available, held FROM wallets WHERE user_id = :who AND currency = 'KES' FOR UPDATE;
 SELECT amount, created_at FROM withdrawals WHERE user_id = :who AND id >= :since AND created_at >= :day AND state <> 'cancelled' ORDER BY created_at;
 INSERT INTO journals (user_id, id, kind, reference, reason) VALUES (:who, :hold, 'withdrawal_held', :withdrawal, '');
-INSERT INTO entries (user_id, journal_id, line, account, currency, amount) VALUES (:who, :hold, 1, 'wallet:available', 'KES', -10000), (:who, :hold, 2, 'wallet:held', 'KES', 10000);
+INSERT INTO entries (user_id, journal_id, line, account, currency, amount) VALUES (:who::text, :hold::uuid, 1, :available::text, 'KES', -10000), (:who::text, :hold::uuid, 2, :held::text, 'KES', 10000);
 UPDATE wallets SET available = available - 10000, held = held + 10000, version = version + 1, updated_at = now() WHERE user_id = :who AND currency = 'KES';
 INSERT INTO withdrawals (user_id, id, state, amount, rail, hold_id, phone_sealed, phone_index, phone_masked, caller, request_id, due_at) VALUES (:who, :withdrawal, 'pending', 10000, 'bench', :hold, '\x0102030405060708091011121314151617181920212223242526272829303132333435363738394041424344', '\x01020304050607080910111213141516', '+2547••••0000', 'bench', 'req_01h455vb4pex5vsknk084sn02q', now());
 INSERT INTO audit_log (user_id, id, kind, actor, subject, request_id, detail) VALUES (:who, :event, 'withdrawal_initiated', 'bench', :withdrawal, 'req_01h455vb4pex5vsknk084sn02q', '{"amountMinor": 10000}');

@@ -8,7 +8,7 @@ from bench.figures import Target, median, ratio_of_rounds
 from bench.firing import Measured, measure
 from bench.load import Plan
 from bench.run import CLIENTS, PROCESSES, Run
-from bench.serving import Service
+from bench.serving import Service, free_ports
 
 SMALL: Final = "growing_small"
 LARGE: Final = "growing_large"
@@ -29,7 +29,7 @@ def measure_growing(run: Run) -> None:
                 seeding.history(run.cluster, name, users=users, journals=run.scale.journals)
             run.cluster.settle(name)
             services[name] = running.enter_context(
-                serving.payops(url, run.folder, processes=PROCESSES)
+                serving.payops(url, run.folder, ports=free_ports(PROCESSES))
             )
         measured = _measured(run, services)
     for name in counts:

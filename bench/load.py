@@ -16,9 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain, count, repeat
+from functools import partial
+from itertools import chain, count, cycle, repeat
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 
@@ -86,10 +87,9 @@ class Client(asyncio.Protocol):
         self.statuses: Counter[str] = Counter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is not a subclass
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         if not self._done.done():
             self._done.set_exception(ConnectionError("the service closed the connection"))
 
@@ -129,16 +129,9 @@ class Client(asyncio.Protocol):
 
 async def fire(plan: Plan) -> Fired:
     loop = asyncio.get_running_loop()
-    clients = [
-        (
-            await loop.create_connection(
-                lambda lane=lane, number=number: Client(_requests(plan, number, lane)),
-                "127.0.0.1",
-                plan.ports[number % len(plan.ports)],
-            )
-        )[1]
-        for number, lane in enumerate(plan.lanes)
-    ]
+    clients = [Client(_requests(plan, number, lane)) for number, lane in enumerate(plan.lanes)]
+    for client, port in zip(clients, cycle(plan.ports), strict=False):
+        await loop.create_connection(partial(_itself, client), "127.0.0.1", port)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     cpu_before = _cpu_seconds()
@@ -147,6 +140,10 @@ async def fire(plan: Plan) -> Fired:
     async with asyncio.timeout(plan.seconds + _AFTER_DEADLINE_SECONDS if plan.seconds else None):
         await asyncio.gather(*(client.fire(deadline) for client in clients))
     return _summed_up(plan, clients, began, _cpu_seconds() - cpu_before)
+
+
+def _itself(client: Client) -> Client:
+    return client
 
 
 def _requests(plan: Plan, number: int, lane: tuple[Shot, ...]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.database import Cluster
 from bench.firing import WentWrong
+from payops.ledger.domain import AVAILABLE, HELD
 
 SCRIPT: Final = Path(__file__).with_name("bare.sql")
 _UUIDV7_SINCE: Final = 18
@@ -48,6 +49,8 @@ def measure(
             program(cluster),
             *("-h", host, "-p", port, "-U", user),
             *("-n", "-M", "prepared", "-f", SCRIPT, "-D", f"users={users}"),
+            # A colon inside quotes would be taken for a variable.
+            *("-D", f"available={AVAILABLE}", "-D", f"held={HELD}"),
             *("-c", str(clients), "-j", str(threads), "-T", str(seconds)),
             name,
         ],

@@ -22,13 +22,13 @@ def svg(lines: Sequence[Line], title: str) -> str:
     height = _HEAD_HEIGHT + _ROW_HEIGHT * len(rates) + _MARGIN
     most = max((line.figure for line in rates), default=1)
     bars = [_bar(line, number, most) for number, line in enumerate(rates)]
+    heading = f"<text x='{_MARGIN}' y='28' {_FONT} font-weight='600' fill='#111827'>"
     return "\n".join(
         [
             f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {height}' role='img'>",
             f"<title>{escape(title)}</title>",
             f"<rect width='{_WIDTH}' height='{height}' fill='#ffffff'/>",
-            f"<text x='{_MARGIN}' y='28' {_FONT} font-weight='600' fill='#111827'>"
-            f"{escape(title)}</text>",
+            f"{heading}{escape(title)}</text>",
             *bars,
             "</svg>",
             "",

@@ -8,6 +8,7 @@ from bench.figures import Target, median
 from bench.firing import Measured, WentWrong, measure
 from bench.load import Plan, Shot
 from bench.run import CLIENTS, PROCESSES, Run
+from bench.serving import free_ports
 
 DATABASE: Final = "receiving"
 _COPIES: Final = 10
@@ -26,7 +27,7 @@ def measure_receiving(run: Run) -> None:
     run.cluster.settle(DATABASE)
     new: list[Measured] = []
     mixed: list[Measured] = []
-    with serving.payops(url, run.folder, processes=PROCESSES) as api:
+    with serving.payops(url, run.folder, ports=free_ports(PROCESSES)) as api:
         for number in range(scale.rounds + 1):
             run.tell(f"(c) round {number} of {scale.rounds}{'' if number else ': warm-up'}")
             callbacks = [shots.callback(payouts.pop()) for _ in range(each_round)]

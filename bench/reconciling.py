@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from bench import machine, seeding, shots
@@ -17,6 +18,7 @@ from bench.figures import Target
 from bench.run import Run
 from bench.serving import SECRETS
 from payops import bootstrap
+from payops.infra import logging
 from payops.infra.settings import Settings
 from payops.withdrawals.ports import Answer, Outcome, Payout, Question, Report, Taken
 
@@ -47,7 +49,7 @@ def measure_reconciling(run: Run) -> None:
     run.cluster.settle(DATABASE)
     run.tell(f"(d) {count} open payouts")
     before = run.cluster.cpu_seconds()
-    found = _in_a_process(url)
+    found = _in_a_process(url, run.folder / "reconciling.log")
     database_ms = 1000 * (run.cluster.cpu_seconds() - before) / count
     settled = "SELECT count(*) FROM withdrawals WHERE state = 'completed'"
     run.require_whole(DATABASE, run.cluster.value(DATABASE, settled), found["completed"])
@@ -61,27 +63,31 @@ def measure_reconciling(run: Run) -> None:
     run.add("d", "  CPU per payout, database", database_ms, "ms")
 
 
-def _in_a_process(url: str) -> dict[str, Any]:
+def _in_a_process(url: str, log: Path) -> dict[str, Any]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PAYOPS")}
-    finished = subprocess.run(
-        [sys.executable, "-m", "bench.reconciling"],
-        env={
-            **inherited,
-            **SECRETS,
-            "PAYOPS_ENV": "test",
-            "PAYOPS_DATABASE_URL": url,
-            "PAYOPS_RECONCILIATION__MPESA_CONCURRENCY": str(_CONCURRENCY),
-        },
-        check=True,
-        stdout=subprocess.PIPE,
-        timeout=_SECONDS_MAX,
-    )
+    with log.open("wb") as errors:
+        finished = subprocess.run(
+            [sys.executable, "-m", "bench.reconciling"],
+            env={
+                **inherited,
+                **SECRETS,
+                "PAYOPS_ENV": "test",
+                "PAYOPS_DATABASE_URL": url,
+                "PAYOPS_RECONCILIATION__MPESA_CONCURRENCY": str(_CONCURRENCY),
+            },
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            timeout=_SECONDS_MAX,
+        )
     document: dict[str, Any] = json.loads(finished.stdout)
     return document
 
 
 async def _reconcile() -> dict[str, float]:
-    services = bootstrap.build(Settings(), rail=SlowRail())
+    settings = Settings()
+    logging.configure(settings.log, stream=sys.stderr)
+    services = bootstrap.build(settings, rail=SlowRail())
     await services.db.ping()
     began_kib, began, cpu_began = machine.memory_kib("VmRSS"), time.monotonic(), _cpu()
     try:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench.database import Cluster
 from bench.figures import Line, Target
+from bench.firing import WentWrong
 
 CLIENTS: Final = 64
 FEW_CLIENTS: Final = 16
@@ -74,9 +75,9 @@ class Run:
         self.console.print(f"[dim]{what}[/dim]")
 
     def require_whole(self, name: str, rows: int, acknowledged: int) -> None:
-        """What was acknowledged is there, and the books are right: else no figure counts."""
+        """Raise ``WentWrong`` unless what was acknowledged is there and the books are right."""
         if rows != acknowledged:
-            raise AssertionError(f"{name}: {acknowledged} acknowledged, {rows} found")
+            raise WentWrong(f"{name}: {acknowledged} acknowledged, {rows} found")
         broken: Sequence[str] = self.cluster.broken_invariants(name)
         if broken:
-            raise AssertionError(f"{name}: broken invariants: {', '.join(broken)}")
+            raise WentWrong(f"{name}: broken invariants: {', '.join(broken)}")

@@ -3,6 +3,7 @@
 Written in bulk, past the triggers, but into books that balance: the invariants hold.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -69,6 +70,8 @@ INSERT INTO withdrawals (user_id, id, state, amount, rail, hold_id, phone_sealed
 SELECT user_id, id, 'completed', {amount}, 'lipana', hold, decode(repeat('00', 44), 'hex'),
     decode(substr(md5(user_id), 1, 32), 'hex'), '+2547••••0000', 'user:' || user_id,
     'req_' || n, 1, at, at, at FROM past;
+INSERT INTO payout_attempts (user_id, withdrawal_id, number, started_at, answer, answered_at)
+SELECT user_id, id, 1, at, 'taken', at FROM past;
 INSERT INTO idempotency_keys
     (user_id, caller, operation, key, fingerprint, resource, status, headers, body, created_at)
 SELECT user_id, 'user:' || user_id, 'withdrawal', 'past-' || n, decode(repeat('00', 32), 'hex'),
@@ -156,7 +159,7 @@ def open_payouts(cluster: Cluster, name: str, count: int, phone: str) -> list[Op
     return payouts
 
 
-async def _insert(connection: Any, rows: list[tuple[object, ...]]) -> None:
+async def _insert(connection: Any, rows: Sequence[tuple[object, ...]]) -> None:
     await connection.execute(
         "CREATE TEMP TABLE open_payouts (user_id text, id uuid, txid text, hold_id uuid,"
         " credit_id uuid, phone_sealed bytea, phone_index bytea, phone_masked text)"

@@ -43,10 +43,11 @@ class Service:
         return machine.cpu_seconds(self.pids)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
+def free_ports(count: int = 1) -> tuple[int, ...]:
+    """Ports on which nobody listens now, all different."""
+    with ExitStack() as held:
+        taken = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return tuple(one.getsockname()[1] for one in taken)
 
 
 @contextmanager
@@ -55,14 +56,14 @@ def payops(
     folder: Path,
     *,
     role: str = "api",
-    processes: int = 1,
+    ports: Sequence[int] = (),
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
-    """``payops serve`` on ``url``, its log lines going to files in ``folder``."""
+    """``payops serve`` on ``url``, a process a port; the log goes to files in ``folder``."""
+    ports = ports or free_ports()
     with ExitStack() as running:
-        ports, pids = [], []
-        for _ in range(processes):
-            port = free_port()
+        pids = []
+        for port in ports:
             environment = {
                 **_LIMITS,
                 **SECRETS,
@@ -74,17 +75,15 @@ def payops(
             }
             command = [sys.executable, "-m", "payops", "serve"]
             pids.append(running.enter_context(_process(command, environment, folder, port)))
-            ports.append(port)
         for port in ports:
             _wait_until_ready(port, "/readyz", folder)
         yield Service(tuple(ports), tuple(pids))
 
 
 @contextmanager
-def empty(folder: Path, *, processes: int) -> Iterator[Service]:
+def empty(folder: Path, ports: Sequence[int]) -> Iterator[Service]:
     """The endpoint that does nothing, under the same server with the same options."""
     with ExitStack() as running:
-        ports = tuple(free_port() for _ in range(processes))
         pids = tuple(
             running.enter_context(
                 _process([sys.executable, "-m", "bench.empty", str(port)], {}, folder, port)
@@ -93,13 +92,13 @@ def empty(folder: Path, *, processes: int) -> Iterator[Service]:
         )
         for port in ports:
             _wait_until_ready(port, "/readyz", folder)
-        yield Service(ports, pids)
+        yield Service(tuple(ports), pids)
 
 
 @contextmanager
 def sandbox(folder: Path) -> Iterator[Service]:
     """The rail's imitation, answering and calling back at once."""
-    port = free_port()
+    (port,) = free_ports()
     options = {
         "--port": str(port),
         "--api-key": SECRETS["PAYOPS_LIPANA__API_KEY"],

@@ -2,20 +2,48 @@
 
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final
 
 from bench import seeding, serving, shots
 from bench.figures import Target, median
-from bench.firing import Measured, WentWrong, measure
-from bench.load import Plan
+from bench.firing import Measured, Meter, WentWrong, measure
+from bench.load import Plan, Shot
 from bench.run import CLIENTS, Run
-from bench.serving import free_port
+from bench.serving import free_ports
 
 DATABASE: Final = "settling"
 _ACCEPTED: Final = 202
 _SETTLED_SECONDS_MAX: Final = 60
 _POLL_SECONDS: Final = 0.05
 _COUNT: Final = "SELECT count(*) FROM withdrawals WHERE state = 'completed'"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    run: Run
+    port: int
+    lanes: tuple[tuple[Shot, ...], ...]
+    meters: dict[str, Meter]
+
+    def round(self, number: int) -> tuple[float, Measured]:
+        """Withdrawals settled per second, from the first request to the last effect."""
+        waited: list[float] = []
+        measured = measure(
+            Plan((self.port,), self.lanes, _ACCEPTED, key=f"round-{number}"),
+            self.meters,
+            until=lambda: waited.append(self._wait_for(self.run.scale.settled * (number + 1))),
+        )
+        return self.run.scale.settled / (measured.fired.seconds + waited[0]), measured
+
+    def _wait_for(self, expected: int) -> float:
+        """Seconds from when the last one was accepted until as many are settled."""
+        began = time.monotonic()
+        while self.run.cluster.value(DATABASE, _COUNT) < expected:
+            if time.monotonic() > began + _SETTLED_SECONDS_MAX:
+                raise WentWrong(f"not all settled within {_SETTLED_SECONDS_MAX} s")
+            time.sleep(_POLL_SECONDS)
+        return time.monotonic() - began
 
 
 def measure_settling(run: Run) -> None:
@@ -25,52 +53,38 @@ def measure_settling(run: Run) -> None:
     rates: list[float] = []
     measured: list[Measured] = []
     with ExitStack() as running:
-        rail = running.enter_context(serving.sandbox(run.folder))
-        port = free_port()
-        settings = {
-            "PAYOPS_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "PAYOPS_LIPANA__BASE_URL": f"http://127.0.0.1:{rail.ports[0]}/v1",
-        }
-        api = running.enter_context(
-            serving.payops(url, run.folder, settings=settings | {"PAYOPS_PORT": str(port)})
-        )
-        worker = running.enter_context(
-            serving.payops(url, run.folder, role="worker", settings=settings)
-        )
-        lanes = shots.lanes(
-            [shots.withdrawal(shots.user_name(n)) for n in range(run.scale.settled)], CLIENTS
-        )
-        meters = {
-            "api": api.cpu_seconds,
-            "worker": worker.cpu_seconds,
-            "rail": rail.cpu_seconds,
-            "database": run.cluster.cpu_seconds,
-        }
+        field = _field(run, running, url)
         for number in range(run.scale.rounds + 1):
             run.tell(f"(b) round {number} of {run.scale.rounds}{'' if number else ': warm-up'}")
-            expected = run.scale.settled * (number + 1)
-            ended: list[float] = []
-
-            def settled(expected: int = expected, ended: list[float] = ended) -> None:
-                ended.append(_wait_for(run, expected))
-
-            plan = Plan((port,), lanes, _ACCEPTED, key=f"round-{number}")
-            one = measure(plan, meters, until=settled)
+            rate, one = field.round(number)
             if number:
+                rates.append(rate)
                 measured.append(one)
-                rates.append(run.scale.settled / (one.fired.seconds + ended[0]))
-    run.require_whole(DATABASE, run.cluster.value(DATABASE, _COUNT), expected)
+    settled = run.scale.settled * (run.scale.rounds + 1)
+    run.require_whole(DATABASE, run.cluster.value(DATABASE, _COUNT), settled)
     _report(run, rates, measured)
 
 
-def _wait_for(run: Run, expected: int) -> float:
-    """Seconds until as many are settled; counted from when the last one was accepted."""
-    began = time.monotonic()
-    while run.cluster.value(DATABASE, _COUNT) < expected:
-        if time.monotonic() > began + _SETTLED_SECONDS_MAX:
-            raise WentWrong(f"not all settled within {_SETTLED_SECONDS_MAX} s")
-        time.sleep(_POLL_SECONDS)
-    return time.monotonic() - began
+def _field(run: Run, running: ExitStack, url: str) -> _Field:
+    """Start the processes; they end with ``running``."""
+    rail = running.enter_context(serving.sandbox(run.folder))
+    (port,) = free_ports()
+    settings = {
+        "PAYOPS_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "PAYOPS_LIPANA__BASE_URL": f"http://127.0.0.1:{rail.ports[0]}/v1",
+    }
+    api = running.enter_context(serving.payops(url, run.folder, ports=[port], settings=settings))
+    worker = running.enter_context(
+        serving.payops(url, run.folder, role="worker", settings=settings)
+    )
+    users = [shots.withdrawal(shots.user_name(n)) for n in range(run.scale.settled)]
+    meters = {
+        "api": api.cpu_seconds,
+        "worker": worker.cpu_seconds,
+        "database": run.cluster.cpu_seconds,
+        "rail": rail.cpu_seconds,
+    }
+    return _Field(run, port, shots.lanes(users, CLIENTS), meters)
 
 
 def _report(run: Run, rates: list[float], measured: list[Measured]) -> None:
@@ -78,6 +92,6 @@ def _report(run: Run, rates: list[float], measured: list[Measured]) -> None:
     if run.accepted_rate:
         ratio = median(rates) / run.accepted_rate
         run.add("b", "settled ÷ accepted only (a)", ratio, "×", Target("≥", 0.5))
-    for name in ("api", "worker", "database", "rail"):
+    for name in measured[0].cpu:
         cpu = median([one.cpu_ms(name) for one in measured])
         run.add("b", f"  CPU per withdrawal, {name}", cpu, "ms")

@@ -15,8 +15,10 @@ from payops.access.api import public
 from payops.bootstrap import INVARIANTS, Services
 from payops.infra.migrating import current_revision, head_revision
 from payops.infra.settings import Environment, Role
+from payops.infra.web import reference
 from payops.infra.web.middleware import EdgeMiddleware
 from payops.infra.web.problem import install_problems
+from payops.infra.web.specification import install_specification
 from payops.kernel.errors import PayopsError
 from payops.ledger import api as ledger
 from payops.ops import api as ops
@@ -56,6 +58,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.gate = services.gate
     app.state.readiness = readiness
     install_problems(app)
+    install_specification(app)
     app.add_middleware(
         EdgeMiddleware,
         trusted_proxies=services.settings.trusted_proxies,
@@ -85,10 +88,12 @@ def _add_routes(app: FastAPI, services: Services) -> None:
         ledger.router(ledger.WalletsApi(services.db, services.movement_desk, services.fingerprints))
     )
     app.include_router(webhooks.router(services.inbox))
-    app.include_router(ops.router(_operations(services)))
+    app.include_router(ops.router(operations_of(services)))
+    app.include_router(reference.router(Depends(public)))
 
 
-def _operations(services: Services) -> Operations:
+def operations_of(services: Services) -> Operations:
+    """What the operator's use cases need of ``services``."""
     return Operations(
         services.db,
         services.personal_data,

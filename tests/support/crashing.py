@@ -16,9 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from payops.cli import serving
-from payops.infra import logging
 from payops.infra.db import Database, Tx
-from payops.infra.settings import Settings
 from payops.providers.lipana.adapter import LipanaRail
 from payops.webhooks import store as inbox
 from payops.webhooks.service import Inbox
@@ -47,13 +45,12 @@ def serve(environ: Mapping[str, str], log: str, dies: str, bug: str) -> None:
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    settings = Settings()
-    logging.configure(settings.log, stream=sys.stdout)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
     if bug:
         _BUGS[bug]()
     if dies:
         _arm(*dies.split(":"))
-    asyncio.run(serving.run(settings))
+    serving.serve()
 
 
 def _die() -> None:

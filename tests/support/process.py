@@ -136,7 +136,7 @@ class Serving:
         """Wait until it takes requests; its death ends the wait with its last words."""
 
         async def answers() -> bool:
-            assert self.is_alive, self.log.read_text()[-2_000:]
+            assert self.is_alive, self.last_words()
             with suppress(httpx.TransportError):
                 return (await http.get(f"{self.url}/readyz")).status_code == 200
             return False
@@ -154,6 +154,9 @@ class Serving:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
         return self.child.wait()
+
+    def last_words(self) -> str:
+        return self.log.read_text()[-2_000:]
 
     def leaks(self) -> list[str]:
         """The lines of its log that hold a test customer's number."""

@@ -28,7 +28,7 @@ from payops.pii.domain import Msisdn
 from payops.reconciliation.domain import Tally
 from payops.withdrawals import domain
 from payops.withdrawals.domain import State, Withdrawal
-from payops.withdrawals.service import keeping, requesting
+from payops.withdrawals.service import keeping
 from payops.withdrawals.service.requesting import OPERATION, Request
 from tests.support import sql
 from tests.support.rail import FakeRail
@@ -56,6 +56,7 @@ def settings_of(url: str, overrides: Overrides | None = None) -> Settings:
         },
         "mpesa_retry": {"base_delay_ms": 1, "jitter_ms": 0},
         "velocity": {"withdrawals_per_hour": 0, "withdrawal_kes_per_day": 0},
+        "auth": {"jwt_key": "made-up-token-secret-of-the-tests-0123456789"},
         "pii": {"keys": f"k1:{_MADE_UP_KEY}", "index_key": _MADE_UP_KEY},
         "pool": {"size": 8, "listen": False},
         "worker": {"poll_ms": 20, "drain_seconds": 3},
@@ -137,6 +138,10 @@ class Shop:
         taken = await self.services.sender.send_due()
         await self.settles_down()
         return taken
+
+    async def sends_nothing_more(self) -> int:
+        """A round of the sender that must not wait for the calls under way."""
+        return await self.services.sender.send_due()
 
     async def settles_down(self) -> None:
         """Wait for every call on the wire and every answer being recorded."""
@@ -287,4 +292,3 @@ async def shop(open_shop: OpenShop) -> Shop:
     return opened
 
 
-__all__ = ["AMINA", "BARAKA", "OTHER_PHONE", "PHONE", "Shop", "open_shop", "requesting", "shop"]

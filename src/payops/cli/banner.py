@@ -14,10 +14,6 @@ def show(settings: Settings, demo: Demo) -> None:
 
 def _text(settings: Settings, demo: Demo) -> str:
     base = f"http://127.0.0.1:{settings.port}"
-    key = f"-H 'Authorization: Bearer {demo.api_key}'"
-    token = f"-H 'Authorization: Bearer {demo.user_token}'"
-    json = "-H 'Content-Type: application/json'"
-    fresh = '-H "Idempotency-Key: $(date +%s%N)"'
     return f"""
 payops is ready. Ctrl-C stops everything; data stays in .payops/
 
@@ -27,15 +23,44 @@ payops is ready. Ctrl-C stops everything; data stays in .payops/
   User       {demo.user_id}   token {demo.user_token}
 
 Give the user KES 5,000:
-curl -sS -X POST {base}/api/wallets/{demo.user_id}/credits {key} {json} {fresh} -d "{{\\"amount\\": \\"5000.00\\", \\"currency\\": \\"KES\\", \\"reason\\": \\"top-up\\", \\"reference\\": \\"top-up-$(date +%s%N)\\"}}"
+{_credit(base, demo)}
 
 Withdraw KES 1,500 to M-Pesa, as the user:
-curl -sS -X POST {base}/api/withdrawals/mpesa {token} {json} {fresh} -d '{{"amountKES": 1500, "phoneNumber": "0708374149"}}'
+{_withdrawal(base, demo)}
 
 See it go from pending to completed, and the wallet:
-curl -sS {base}/api/withdrawals {token}
-curl -sS {base}/api/wallets/{demo.user_id} {token}
+{_curl(f"{base}/api/withdrawals", demo.user_token)}
+{_curl(f"{base}/api/wallets/{demo.user_id}", demo.user_token)}
 
-The books: .venv/bin/payops ledger verify
+See it as operations do:
+{_curl(f"{base}/api/ops/withdrawals", demo.api_key)}
+
+The books: .venv/bin/payops ledger verify   All of it narrated: make demo
 
 """
+
+
+def _credit(base: str, demo: Demo) -> str:
+    body = {
+        "amount": "5000.00",
+        "currency": "KES",
+        "reason": "top-up",
+        "reference": "top-up-$(date +%s%N)",
+    }
+    written = ", ".join(f'\\"{name}\\": \\"{value}\\"' for name, value in body.items())
+    url = f"{base}/api/wallets/{demo.user_id}/credits"
+    return f'{_post(url, demo.api_key)} -d "{{{written}}}"'
+
+
+def _withdrawal(base: str, demo: Demo) -> str:
+    body = '{"amountKES": 1500, "phoneNumber": "0708374149"}'
+    return f"{_post(f'{base}/api/withdrawals/mpesa', demo.user_token)} -d '{body}'"
+
+
+def _post(url: str, credential: str) -> str:
+    fresh = '-H "Idempotency-Key: $(date +%s%N)"'
+    return f"{_curl(url, credential)} -X POST -H 'Content-Type: application/json' {fresh}"
+
+
+def _curl(url: str, credential: str) -> str:
+    return f"curl -sS {url} -H 'Authorization: Bearer {credential}'"

@@ -1,9 +1,14 @@
 """``payops dev``: everything on one machine, with demo data and curl lines that work."""
 
-import asyncio
+import json
 import os
+import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
 
 from payops import bootstrap, sandbox
 from payops.cli import banner, serving
@@ -12,7 +17,18 @@ from payops.cli.seeding import seeded
 from payops.dev import secrets
 from payops.infra import logging
 from payops.infra.migrating import migrate
-from payops.infra.settings import PUBLIC_URL, SANDBOX_LIPANA_URL, Settings
+from payops.infra.settings import PUBLIC_URL, SANDBOX_LIPANA_URL, Environment, Settings
+
+_FILE: Final = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What another process needs to know of a running ``payops dev``."""
+
+    pid: int
+    url: str
+    sandbox_url: str
 
 
 def dev() -> None:
@@ -22,27 +38,69 @@ def dev() -> None:
     os.environ.setdefault("PAYOPS_LOG__LEVEL", "warning")
     settings = load_settings()
     logging.configure(settings.log, stream=sys.stderr)
-    with explained(), database_for(settings) as complete:
-        asyncio.run(_run(complete))
+    with explained():
+        if settings.env is Environment.PRODUCTION:
+            raise ValueError("demo data and production do not go together: use `payops serve`")
+        with (
+            serving.bind(settings.host, settings.port) as listening,
+            database_for(_here(settings, listening)) as complete,
+        ):
+            serving.run_loop(_run(complete, listening))
 
 
-async def _run(settings: Settings) -> None:
+def whereabouts(folder: Path = secrets.FOLDER) -> Whereabouts | None:
+    """The ``payops dev`` of this checkout, if its process is alive."""
+    with suppress(OSError, ValueError, TypeError):
+        found = Whereabouts(**json.loads((folder / _FILE).read_text()))
+        os.kill(found.pid, 0)
+        return found
+    return None
+
+
+async def _run(settings: Settings, listening: socket.socket) -> None:
     await migrate(bootstrap.needed(settings.database_url, "PAYOPS_DATABASE_URL"))
     async with AsyncExitStack() as stack:
-        complete = await _with_rail(_with_public_url(settings), stack)
+        complete = await _with_rail(settings, stack)
         demo = await seeded(complete)
-        await serving.run(complete, ready=lambda _: banner.show(complete, demo))
+
+        def ready() -> None:
+            stack.enter_context(_announced(complete))
+            banner.show(complete, demo)
+
+        await serving.run(complete, listening, ready=ready)
 
 
-def _with_public_url(settings: Settings) -> Settings:
-    """Callbacks come to the port that is served, unless an address was given."""
-    if settings.public_url != PUBLIC_URL:
-        return settings
-    return settings.model_copy(update={"public_url": f"http://127.0.0.1:{settings.port}"})
+def _here(settings: Settings, listening: socket.socket) -> Settings:
+    """Port 0 is known by now; callbacks come to it, unless another address was given."""
+    port = listening.getsockname()[1]
+    public = settings.public_url
+    return settings.model_copy(
+        update={
+            "port": port,
+            "public_url": f"http://127.0.0.1:{port}" if public == PUBLIC_URL else public,
+        }
+    )
+
+
+@contextmanager
+def _announced(settings: Settings) -> Iterator[None]:
+    """Others of this checkout find us for as long as the block lasts."""
+    path = secrets.FOLDER / _FILE
+    ours = Whereabouts(
+        os.getpid(),
+        f"http://127.0.0.1:{settings.port}",
+        settings.lipana.base_url.removesuffix("/v1"),
+    )
+    secrets.keep(path, json.dumps(asdict(ours)))
+    try:
+        yield
+    finally:
+        if whereabouts() == ours:
+            path.unlink(missing_ok=True)
 
 
 async def _with_rail(settings: Settings, stack: AsyncExitStack) -> Settings:
-    """A sandbox for the time of ``stack``, unless another rail was given."""
+    """A sandbox on a free port for the time of ``stack``, unless another rail was given."""
     lipana = settings.lipana
     if lipana.base_url != SANDBOX_LIPANA_URL:
         return settings

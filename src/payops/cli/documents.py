@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from payops import sandbox
+from payops.cli.cataloguing import errors_page
 from payops.cli.configuring import env_text, settings_table
 from payops.cli.describing import openapi_document
 from payops.kernel.ids import new_id
@@ -81,10 +82,14 @@ def _journal_shown(journal: Journal) -> str:
     return f"### {journal.kind}\n\n{says}\n\n{table}"
 
 
-_FILES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+# Whole files, made for the checkout that is given.
+FILES: Final[Mapping[str, Callable[[Path], str]]] = MappingProxyType(
     {
-        ".env.example": env_text,
-        "docs/openapi.json": lambda: json.dumps(openapi_document(), indent=2) + "\n",
+        ".env.example": lambda _: env_text(),
+        "docs/openapi.json": lambda _: json.dumps(openapi_document(), indent=2) + "\n",
+        "src/payops/infra/web/static/errors.html": lambda root: errors_page(
+            root / "docs" / "errors.md"
+        ),
     }
 )
 
@@ -98,12 +103,12 @@ _PARTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     }
 )
 
-_WITH_PARTS: Final = ("README.md", "docs/configuration.md", "docs/money.md", "docs/states.md")
+WITH_PARTS: Final = ("README.md", "docs/configuration.md", "docs/money.md", "docs/states.md")
 
 
 def _wanted(root: Path) -> Iterator[tuple[str, str]]:
-    for path, make in _FILES.items():
-        yield path, make()
-    for path in _WITH_PARTS:
+    for path, make in FILES.items():
+        yield path, make(root)
+    for path in WITH_PARTS:
         text = (root / path).read_text()
         yield path, _PART.sub(lambda part: f"{part[1]}\n{_PARTS[part[2]]()}\n\n{part[3]}", text)

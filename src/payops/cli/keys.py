@@ -1,22 +1,19 @@
 """API keys: made, listed, revoked. The key itself is shown once."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from payops.access import service
 from payops.access.domain import ApiKey, Scope, read_key_id
-from payops.bootstrap import Services
-from payops.cli.running import USAGE, errors, print_json, with_services
-from payops.infra.settings import Environment
-from payops.kernel.clock import SystemClock
+from payops.cli.running import USAGE, Json, actor, console, errors, print_json, with_services
 
-app = typer.Typer(help="API keys", no_args_is_help=True)
+if TYPE_CHECKING:
+    from payops.access.service import IssuedKey
+    from payops.bootstrap import Services
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output")]
+app = typer.Typer(help="API keys", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -30,6 +27,10 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make an API key."""
+    from payops.infra.settings import Environment
+    from payops.kernel.clock import SystemClock
+    from payops.ops.service import credentials
+
     try:
         wanted = {Scope(scope.strip()) for scope in scopes.split(",") if scope.strip()}
     except ValueError:
@@ -37,14 +38,15 @@ def create(
         raise typer.Exit(USAGE) from None
     expires_at = SystemClock().now() + timedelta(days=expires_days) if expires_days else None
 
-    async def work(services: Services) -> service.IssuedKey:
-        return await service.create_key(
+    async def work(services: "Services") -> "IssuedKey":
+        return await credentials.create_key(
             services.db,
             name=name,
             owner=owner or name,
             scopes=wanted,
             live=services.settings.env is Environment.PRODUCTION,
             expires_at=expires_at,
+            actor=actor(),
         )
 
     issued = with_services(work)
@@ -58,6 +60,8 @@ def create(
 @app.command("list")
 def list_keys(as_json: Json = False) -> None:
     """All keys, revoked ones too."""
+    from payops.access import service
+
     found = with_services(lambda services: service.list_keys(services.db))
     if as_json:
         print_json([_shown(key) for key in found])
@@ -73,18 +77,20 @@ def list_keys(as_json: Json = False) -> None:
             str(key.expires_at or "-"),
             str(key.revoked_at or "-"),
         )
-    Console().print(table)
+    console().print(table)
 
 
 @app.command()
 def revoke(key_id: str, as_json: Json = False) -> None:
     """End a key at once, everywhere."""
+    from payops.ops.service import credentials
+
     try:
         known = read_key_id(key_id)
     except ValueError:
         errors.print("that is not the id of a key")
         raise typer.Exit(USAGE) from None
-    key = with_services(lambda services: service.revoke_key(services.db, known))
+    key = with_services(lambda services: credentials.revoke_key(services.db, known, actor=actor()))
     if as_json:
         print_json(_shown(key))
         return

@@ -1,60 +1,77 @@
 """The books: are they right, and what do they say."""
 
-from datetime import datetime
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from payops.bootstrap import INVARIANTS, Services
-from payops.cli.running import CHECK_FAILED, print_json, with_services
+from payops.cli.running import (
+    CHECK_FAILED,
+    Json,
+    console,
+    print_json,
+    print_reply,
+    with_services,
+)
 from payops.kernel.money import CURRENCIES, Money
-from payops.ledger import service
 from payops.ledger.domain import Violation
 
-app = typer.Typer(help="The ledger", no_args_is_help=True)
+if TYPE_CHECKING:
+    from payops.bootstrap import Services
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output")]
+app = typer.Typer(help="The ledger", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
 def verify(as_json: Json = False) -> None:
     """Check every invariant of the books; exit code 1 if one does not hold."""
+    from payops.bootstrap import INVARIANTS
+    from payops.ledger import service
+    from payops.ops.schemas import BooksReply
 
-    async def work(services: Services) -> list[Violation]:
+    async def work(services: "Services") -> list[Violation]:
         return await service.verify(services.db, INVARIANTS)
 
     broken = with_services(work)
     if as_json:
-        print_json(
-            {
-                "ok": not broken,
-                "violations": [
-                    {"name": v.name, "meaning": v.meaning, "rows": list(v.rows)} for v in broken
-                ],
-            }
-        )
+        print_reply(BooksReply.of(broken))
     else:
         _show(broken)
     raise typer.Exit(CHECK_FAILED if broken else 0)
 
 
 @app.command()
+def fold(as_json: Json = False) -> None:
+    """Fold settled house entries into the house balances, as the job does every few minutes."""
+    from payops.ledger import service
+
+    accounts = with_services(lambda services: service.fold_house(services.db))
+    if as_json:
+        print_json({"accounts": accounts})
+    else:
+        typer.echo(f"{accounts} balances moved")
+
+
+@app.command()
 def balances(
-    user: Annotated[str | None, typer.Option(help="A user's wallets instead of the house's")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="A user's wallets instead of the house's")
+    ] = None,
     at: Annotated[
         datetime | None, typer.Option(help="As they stood then (UTC), with --user")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """What the house's accounts, or a user's wallets, hold."""
+    from payops.ledger import service
 
-    async def work(services: Services) -> list[tuple[str, Money]]:
+    async def work(services: "Services") -> list[tuple[str, Money]]:
         async with services.db.transaction(read_only=True) as tx:
             if user is None:
                 return await service.house_balances(tx)
-            moment = at.astimezone() if at and at.tzinfo else at and _as_utc(at)
+            moment = at and (at if at.tzinfo else at.replace(tzinfo=UTC))
             return [
                 (f"wallet:{name}", Money(minor, CURRENCIES[wallet.owner.currency]))
                 for wallet in await service.wallets(tx, user, at=moment)
@@ -73,23 +90,18 @@ def balances(
     table = Table("account", "balance")
     for account, money in found:
         table.add_row(account, str(money))
-    Console().print(table)
+    console().print(table)
 
 
-def _as_utc(moment: datetime) -> datetime:
-    from datetime import UTC  # noqa: PLC0415
+def _show(broken: Sequence[Violation]) -> None:
+    from payops.bootstrap import INVARIANTS
 
-    return moment.replace(tzinfo=UTC)
-
-
-def _show(broken: list[Violation]) -> None:
     table = Table("invariant", "holds", "what it says")
     names = {violation.name for violation in broken}
     for invariant in INVARIANTS:
         holds = "no" if invariant.name in names else "yes"
         table.add_row(invariant.name, holds, invariant.meaning)
-    console = Console()
-    console.print(table)
+    console().print(table)
     for violation in broken:
         for row in violation.rows:
-            console.print(f"{violation.name}: {dict(row)}")
+            console().print(f"{violation.name}: {dict(row)}")

@@ -1,67 +1,114 @@
-"""All commands, put together."""
+"""All commands, put together. Each is imported when it is called, so that help comes at once."""
 
-import asyncio
 import sys
-from typing import Annotated
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
-from payops.cli import configuring, developing, keys, ledger, serving
-from payops.cli.running import database_for, explained, load_settings, print_json
-from payops.infra import logging
+from payops.cli import running
+
+
+class Command(NamedTuple):
+    """Where a command, or a group of them, is; ``what`` is its line in the list."""
+
+    module: str
+    name: str
+    what: str
+
+
+COMMANDS: Final = MappingProxyType(
+    {
+        "serve": Command("serving", "serve", "Run the API, the worker, or both"),
+        "dev": Command("developing", "dev", "Serve everything on this machine, with demo data"),
+        "demo": Command("demo", "demo", "Walk withdrawals through the sandbox; check the books"),
+        "sandbox": Command("imitating", "sandbox", "Run the imitation of the providers"),
+        "migrate": Command("migrating", "migrate", "Bring the database to the newest revision"),
+        "doctor": Command("examining", "doctor", "Find what is wrong with settings and database"),
+        "withdrawals": Command("withdrawals", "app", "Find, retry and cancel withdrawals"),
+        "webhooks": Command("notifications", "app", "Look at and replay notifications"),
+        "reconcile": Command("reconciling", "app", "Ask the providers about what is not final"),
+        "ledger": Command("ledger", "app", "Check the books, show balances"),
+        "audit": Command("auditing", "app", "Check the audit log"),
+        "jobs": Command("jobs", "app", "Look at timed jobs and run them"),
+        "keys": Command("keys", "app", "Make, list and revoke API keys"),
+        "tokens": Command("tokens", "app", "Make users' tokens (not in production)"),
+        "openapi": Command("imitating", "openapi", "Print the OpenAPI document"),
+        "config": Command("configuring", "config", "List every setting"),
+        "docs": Command("configuring", "docs", "Make the generated documents anew"),
+    }
+)
+
+# Their arguments are read by somebody else.
+_PASSED_ON: Final = frozenset({"sandbox"})
+_PASS_ON: Final[dict[str, Any]] = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "help_option_names": [],
+}
+
+
+class Lazy(TyperGroup):
+    """A group that knows its commands by name and loads the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as above
+        return loaded(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as above
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.what) for name, command in COMMANDS.items()])
+
+
+def loaded(name: str) -> Any:
+    """The command called ``name``, imported."""
+    where = COMMANDS[name]
+    found = getattr(import_module(f"payops.cli.{where.module}"), where.name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name, context_settings=_PASS_ON if name in _PASSED_ON else None)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
     name="payops",
+    cls=Lazy,
     help="Moves the money of a wallet platform, exactly once, and can prove it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(serving.serve)
-app.command("dev")(developing.dev)
-app.command()(configuring.config)
-app.command()(configuring.docs)
-app.add_typer(keys.app, name="keys")
-app.add_typer(ledger.app, name="ledger")
 
 
-@app.command()
-def migrate() -> None:
-    """Bring the database to the newest revision; safe to run twice, and from two replicas."""
-    from payops.infra.migrating import head_revision, migrate as run  # noqa: PLC0415 - slow
-
-    settings = load_settings()
-    logging.configure(settings.log, stream=sys.stderr)
-    with database_for(settings) as complete, explained():
-        if complete.database_url is None:
-            raise ValueError("PAYOPS_DATABASE_URL is not set")
-        asyncio.run(run(complete.database_url.get_secret_value()))
-    typer.echo(f"at revision {head_revision()}")
-
-
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def sandbox(context: typer.Context) -> None:
-    """Run the local imitation of the providers; ``payops sandbox --help`` lists its flags."""
-    from payops.sandbox.command import main as run  # noqa: PLC0415 - development only
-
-    raise typer.Exit(run(context.args) or 0)
-
-
-@app.command()
-def openapi(
-    out: Annotated[str | None, typer.Option(help="Write to a file instead")] = None,
+@app.callback()
+def everywhere(
+    actor: Annotated[
+        str | None,
+        typer.Option(help="The person at the keyboard, for the audit log [default: the OS user]"),
+    ] = None,
 ) -> None:
-    """Print the OpenAPI document."""
-    from payops.cli.describing import openapi_document  # noqa: PLC0415 - builds the application
-
-    if out is None:
-        print_json(openapi_document())
-        return
-    with open(out, "w") as file:  # noqa: PTH123 - a path the user typed
-        import json  # noqa: PLC0415
-
-        json.dump(openapi_document(), file, indent=2)
+    running.act_as(actor)
 
 
 def main() -> None:
-    app()
+    app(_actor_first(sys.argv[1:]), prog_name="payops")
+
+
+def _actor_first(arguments: list[str]) -> list[str]:
+    """``--actor`` counts wherever it stands; before the command is where it is declared."""
+    for index, argument in enumerate(arguments):
+        if argument == "--actor":
+            taken = arguments[index : index + 2]
+        elif argument.startswith("--actor="):
+            taken = [argument]
+        else:
+            continue
+        return [*taken, *arguments[:index], *arguments[index + len(taken) :]]
+    return arguments

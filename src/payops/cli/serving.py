@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import structlog
 import uvicorn
@@ -20,7 +21,14 @@ from payops.ops.readiness import refuse_unsafe
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 2048
-_REQUESTS_END_SECONDS = 5
+_REQUESTS_END_SECONDS = 4
+# Whoever stops us kills us after 20 seconds. What is cut off then is safe: a lease ends it.
+_STOPPED_SECONDS_MAX = 17
+_STARTED_POLL_SECONDS = 0.01
+
+
+class NotStarted(ValueError):
+    """The application did not come up; the log has the reason."""
 
 
 class _Server(uvicorn.Server):
@@ -36,61 +44,101 @@ def serve() -> None:
     logging.configure(settings.log, stream=sys.stdout)
     with explained():
         refuse_unsafe(settings)
-        with database_for(settings) as complete:
-            asyncio.run(run(complete))
+        # First of all: a taken port must not cost a database that starts and stops.
+        with bind(settings.host, settings.port) as listening, database_for(settings) as complete:
+            run_loop(run(complete, listening))
 
 
-async def run(settings: Settings, *, ready: Callable[[int], None] = lambda _: None) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` is called with the port once requests are taken."""
+def run_loop(work: Any) -> None:
+    """Run ``work`` on the loop that uvicorn would choose."""
+    with asyncio.Runner(
+        loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()
+    ) as runner:
+        runner.run(work)
+
+
+async def run(
+    settings: Settings,
+    listening: socket.socket,
+    *,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; ``ready`` is called once requests are taken.
+
+    Raises:
+        NotStarted: it never came to that.
+    """
     app = create_app(bootstrap.build(settings))
-    listening = bind(settings.host, settings.port)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=True,
-            timeout_graceful_shutdown=_REQUESTS_END_SECONDS,
-            lifespan="on",
-        )
-    )
+    server = _Server(_config(app))
+    told = asyncio.Event()
 
     def stop() -> None:
+        server.force_exit = told.is_set()  # asked twice: do not wait for open requests
         app.state.readiness.is_serving = False
         server.should_exit = True
+        told.set()
 
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.01)
-    if server.started:
-        log.info("server.started", host=settings.host, port=listening.getsockname()[1])
-        ready(listening.getsockname()[1])
-    await serving
-    log.info("server.stopped")
+    while not server.started and not serving.done():  # noqa: ASYNC110 - it offers no event
+        await asyncio.sleep(_STARTED_POLL_SECONDS)
+    if server.started and not told.is_set():
+        host, port, *_ = listening.getsockname()
+        log.info("server.started", host=host, port=port)
+        ready()
+    await _end(serving, told)
+    if not server.started:
+        raise NotStarted("the service did not start; the log has the reason")
+
+
+async def _end(serving: "asyncio.Task[None]", told: asyncio.Event) -> None:
+    """Wait until ``serving`` has ended, but not for ever once it was told to."""
+    telling = asyncio.create_task(told.wait())
+    await asyncio.wait({serving, telling}, return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
+    done, _ = await asyncio.wait({serving}, timeout=_STOPPED_SECONDS_MAX)
+    if done:
+        serving.result()
+        log.info("server.stopped")
+    else:
+        log.warning("server.stopped_undrained", after_seconds=_STOPPED_SECONDS_MAX)
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        backlog=_BACKLOG,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=_REQUESTS_END_SECONDS,
+        lifespan="on",
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; replies must not wait for Nagle's algorithm.
+    """A socket that has the address and does not listen yet; use it as a context manager.
+
+    Replies must not wait for Nagle's algorithm.
 
     Raises:
-        ValueError: the address is taken, with the variable to change.
+        ValueError: the address cannot be had, with the variable to change.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setblocking(False)
     try:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
         raise ValueError(
-            f"cannot serve on {host}:{port} ({error.strerror}); set PAYOPS_PORT to another port"
+            f"cannot serve on {host}:{port} ({error.strerror}); "
+            "set PAYOPS_HOST or PAYOPS_PORT to another address"
         ) from None
-    listening.listen(_BACKLOG)
-    listening.setblocking(False)
     return listening

@@ -8,8 +8,9 @@ from payops.idempotency.domain import Answer, Key, Keyed
 from payops.infra.db import Record, Tx
 
 _FIND = """
-SELECT k.user_id, k.caller, k.operation, k.key, k.fingerprint, k.resource, k.status, k.headers,
-    k.body, extract(epoch FROM now() - k.created_at)::bigint AS age_seconds
+SELECT k.user_id, k.caller, k.operation, k.key, k.fingerprint, k.resource, k.status,
+    k.headers, k.body,
+    extract(epoch FROM now() - k.created_at)::bigint AS age_seconds
 FROM idempotency_keys k
 JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w (user_id, caller, operation, key)
     ON k.user_id = w.user_id AND k.caller = w.caller AND k.operation = w.operation AND k.key = w.key
@@ -92,7 +93,8 @@ async def forget(tx: Tx, *, older_than_days: int, limit: int) -> int:
 
 def _headers(row: Record) -> dict[str, str]:
     """The stored headers; what is left of a ``Retry-After`` counts from when it was said."""
-    headers: dict[str, str] = json.loads(row["headers"]) if row["headers"] else {}
+    # SQLAlchemy has taught the driver to decode JSON; only on the way in it is text.
+    headers: dict[str, str] = dict(row["headers"] or {})
     if "Retry-After" in headers:
         headers["Retry-After"] = str(max(1, int(headers["Retry-After"]) - row["age_seconds"]))
     return headers

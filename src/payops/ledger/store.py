@@ -36,10 +36,13 @@ ORDER BY w.user_id, w.currency
 FOR UPDATE OF w
 """
 
+# The wallets move after the journals are in: of a journal that exists already, that is what
+# is said, and not that its money is gone.
 _POST = """
 WITH posted AS (
     INSERT INTO journals (user_id, id, kind, reference, closes, reason)
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[])
+    RETURNING 1
 ), lines AS (
     INSERT INTO entries (user_id, journal_id, line, account, currency, amount)
     SELECT * FROM unnest($7::text[], $8::uuid[], $9::smallint[], $10::text[], $11::text[],
@@ -52,7 +55,7 @@ SET available = w.available + d.available,
     updated_at = now()
 FROM unnest($13::text[], $14::text[], $15::bigint[], $16::bigint[])
     AS d (user_id, currency, available, held)
-WHERE w.user_id = d.user_id AND w.currency = d.currency
+WHERE w.user_id = d.user_id AND w.currency = d.currency AND (SELECT count(*) FROM posted) > 0
 """
 
 _JOURNAL = """
@@ -165,6 +168,8 @@ async def post(tx: Tx, journals: Sequence[Journal]) -> None:
             [held for _, held in changes.values()],
         )
     except asyncpg.CheckViolationError as error:
+        if error.table_name != "wallets":
+            raise  # a fault of ours that the schema has stopped
         raise InsufficientFunds from error
     except asyncpg.UniqueViolationError as error:
         raise AlreadyPosted from error

@@ -14,12 +14,13 @@ _SECRET_LENGTH_MIN = 16
 def refuse_unsafe(settings: Settings) -> None:
     """Raises ``ValueError`` with every variable that production cannot be run with."""
     if settings.env is Environment.PRODUCTION:
-        faults = list(_faults(settings))
+        faults = list(unsafe(settings))
         if faults:
             raise ValueError("refusing to start in production:\n  " + "\n  ".join(faults))
 
 
-def _faults(settings: Settings) -> Iterator[str]:
+def unsafe(settings: Settings) -> Iterator[str]:
+    """What production must not be run with, each with its variable's name; never a value."""
     lipana, pii, auth = settings.lipana, settings.pii, settings.auth
     yield from _secret("PAYOPS_DATABASE_URL", settings.database_url, words=False)
     yield from _secret("PAYOPS_LIPANA__API_KEY", lipana.api_key)

@@ -114,15 +114,19 @@ class Inbox:
         return True
 
     async def drain(self) -> int:
-        """Apply what is due and was not applied at once; returns how many were looked at."""
-        total = 0
+        """Apply what is due and was not applied at once; returns how many were looked at.
+
+        Each once: one that fails is put off and logged, and does not stop the others.
+        """
+        seen: set[UUID] = set()
         while True:
             async with self._db.transaction(read_only=True) as tx:
                 ids = await store.due(tx, _BATCH)
-            await asyncio.gather(*(self._effects.submit(delivery_id) for delivery_id in ids))
-            total += len(ids)
-            if len(ids) < _BATCH:
-                return total
+            fresh = set(ids) - seen
+            await asyncio.gather(*(self._apply_soon(delivery_id) for delivery_id in fresh))
+            seen |= fresh
+            if len(ids) < _BATCH or not fresh:
+                return len(seen)
 
     async def replay(
         self, delivery_id: UUID, *, actor: str, request_id: str | None = None

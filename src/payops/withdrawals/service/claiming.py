@@ -94,9 +94,11 @@ class Claims:
         return await self.db.run(work)
 
     def _between_attempts(self, withdrawal: Withdrawal, now: datetime) -> Observation:
-        """Wait for the rail; but what it may have acted on is asked about in the end."""
+        """Wait for the rail, in the queue if nothing can have been acted on; else ask in the end."""
+        if not withdrawal.is_doubtful:
+            return Observation(Event.TURNED_AWAY, ACTOR, due_in=_SLOT_WAIT)
         since = withdrawal.first_sent_at or withdrawal.created_at
-        if withdrawal.is_doubtful and now - since > self.pending_max:
+        if now - since > self.pending_max:
             return deciding.of_silence(withdrawal, self.policy)
         return Observation(Event.RETRYING, ACTOR, due_in=_SLOT_WAIT)
 

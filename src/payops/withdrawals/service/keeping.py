@@ -62,10 +62,13 @@ INVARIANTS = (
     Invariant(
         "keys_lead_to_withdrawals",
         "every idempotency key that made a withdrawal has it, and two keys never share one",
-        """SELECT k.user_id, k.resource, count(*) AS times FROM idempotency_keys k
+        """SELECT k.user_id, k.resource, count(*) AS times, min(w.id::text) AS withdrawal
+        FROM idempotency_keys k
+        LEFT JOIN journals j ON j.user_id = k.user_id AND j.kind = 'withdrawal_held'
+            AND j.reference = k.resource
+        LEFT JOIN withdrawals w ON w.user_id = j.user_id AND w.hold_id = j.id
         WHERE k.operation = 'withdrawal' AND k.resource IS NOT NULL
-        GROUP BY k.user_id, k.resource HAVING count(*) > 1
-            OR (SELECT count(*) FROM withdrawals w WHERE w.user_id = k.user_id) = 0""",
+        GROUP BY k.user_id, k.resource HAVING count(*) > 1 OR bool_or(w.id IS NULL)""",
     ),
     Invariant(
         "open_withdrawals_are_due",

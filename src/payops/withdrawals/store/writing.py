@@ -61,7 +61,7 @@ RETURNING a.withdrawal_id, a.number
 
 _KEEP_REFERENCES = """
 INSERT INTO payout_references (rail, kind, reference, user_id, withdrawal_id)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])
+SELECT DISTINCT ON (1, 2, 3) * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])
 ORDER BY 1, 2, 3
 ON CONFLICT (rail, kind, reference) DO UPDATE SET user_id = payout_references.user_id
 RETURNING kind, reference, withdrawal_id
@@ -206,7 +206,14 @@ async def keep_references(
 
 
 async def take_slots(tx: Tx, rows: Sequence[Withdrawal]) -> set[UUID]:
-    """Which of ``rows`` may be under way: the only ones of their phone and amount."""
+    """Which of ``rows`` may be under way: the only ones of their phone and amount.
+
+    Of equal ones the first is asked for, so those that may hold a slot already come first.
+    """
+    first: dict[tuple[str, bytes, int], Withdrawal] = {}
+    for w in rows:
+        first.setdefault((w.rail, w.phone_index, w.amount_minor), w)
+    rows = list(first.values())
     taken = await tx.fetch(
         _TAKE_SLOTS,
         [w.rail for w in rows],

@@ -1,0 +1,136 @@
+"""Withdrawals as operations people see them: find one, look into it, move it on."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from payops.cli.running import (
+    Json,
+    actor,
+    console,
+    print_reply,
+    with_operations,
+)
+from payops.withdrawals.domain import State, Withdrawal
+
+if TYPE_CHECKING:
+    from payops.ops.schemas import AccountReply
+
+app = typer.Typer(help="Withdrawals", no_args_is_help=True, rich_markup_mode=None)
+
+TxId = Annotated[str, typer.Argument(metavar="TXID", help="wd_…")]
+
+
+@app.command("list")
+def list_withdrawals(  # noqa: PLR0917 - typer passes options by name
+    user: Annotated[str | None, typer.Option(help="Of this user")] = None,
+    status: Annotated[State | None, typer.Option(help="In this state")] = None,
+    phone: Annotated[
+        str | None, typer.Option(help="To this number, in any spelling; the search is recorded")
+    ] = None,
+    receipt: Annotated[str | None, typer.Option(help="With this M-Pesa receipt")] = None,
+    reference: Annotated[str | None, typer.Option(help="With this payout id of the rail")] = None,
+    q: Annotated[str | None, typer.Option("--q", help="With this id, of whatever kind")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
+    as_json: Json = False,
+) -> None:
+    """Withdrawals of all users, newest first."""
+    from payops.infra.web.replies import page_of, read_cursor
+    from payops.ops import service
+    from payops.ops.service import Search
+    from payops.withdrawals.schemas import WithdrawalReply
+
+    search = Search(
+        user_id=user, state=status, phone=phone, receipt=receipt, reference=reference, named=q
+    )
+    found = with_operations(
+        lambda operations: service.find(
+            operations, search, before=read_cursor(cursor), limit=limit + 1, actor=actor()
+        )
+    )
+    page = page_of([WithdrawalReply.of(w) for w in found], [w.id for w in found], limit)
+    if as_json:
+        print_reply(page)
+        return
+    table = Table("id", "user", "amount", "to", "state", "receipt", "accepted")
+    for shown in page.data:
+        table.add_row(
+            shown.tx_id,
+            shown.user_id,
+            f"{shown.amount.currency} {shown.amount.amount}",
+            shown.phone_number,
+            shown.status,
+            shown.receipt or "-",
+            f"{shown.created_at:%Y-%m-%d %H:%M:%S}",
+        )
+    console().print(table)
+    if page.next_cursor:
+        typer.echo(f"There are more: --cursor {page.next_cursor}")
+
+
+@app.command()
+def show(txid: TxId, as_json: Json = False) -> None:
+    """One withdrawal with its attempts and its audit trail."""
+    from payops.ops import service
+    from payops.ops.schemas import AccountReply
+
+    account = with_operations(lambda operations: service.account_of(operations, txid))
+    reply = AccountReply.of_account(account)
+    if as_json:
+        print_reply(reply)
+    else:
+        _tell(reply)
+
+
+@app.command()
+def retry(txid: TxId, as_json: Json = False) -> None:
+    """Have it sent or asked about now, as its state allows."""
+    from payops.ops import service
+
+    withdrawal = with_operations(lambda operations: service.retry(operations, txid, actor=actor()))
+    _answer(withdrawal, "is looked at by the worker now", as_json=as_json)
+
+
+@app.command()
+def cancel(txid: TxId, as_json: Json = False) -> None:
+    """Give the money back, while nothing has been sent."""
+    from payops.ops import service
+
+    withdrawal = with_operations(lambda operations: service.cancel(operations, txid, actor=actor()))
+    _answer(withdrawal, "the money is available again", as_json=as_json)
+
+
+def _answer(withdrawal: Withdrawal, remark: str, *, as_json: bool) -> None:
+    from payops.withdrawals.schemas import WithdrawalReply
+
+    if as_json:
+        print_reply(WithdrawalReply.of(withdrawal))
+    else:
+        typer.echo(f"{withdrawal.txid} is {withdrawal.state}: {remark}")
+
+
+def _tell(reply: "AccountReply") -> None:
+    facts = Table(show_header=False, box=None)
+    shown = reply.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"attempt_log", "audit_trail"}
+    )
+    for name, value in shown.items():
+        text = " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+        facts.add_row(name, text)
+    attempts = Table("send", "began", "answer", "detail", "answered")
+    for attempt in reply.attempt_log:
+        attempts.add_row(
+            str(attempt.number),
+            f"{attempt.started_at:%H:%M:%S.%f}",
+            attempt.answer or "on the wire",
+            attempt.detail or "",
+            f"{attempt.answered_at:%H:%M:%S.%f}" if attempt.answered_at else "",
+        )
+    trail = Table("when", "what", "who", "detail")
+    for entry in reply.audit_trail:
+        detail = " ".join(f"{name}={value}" for name, value in entry.detail.items())
+        trail.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, entry.actor, detail)
+    for part in (facts, attempts, trail):
+        console().print(part)

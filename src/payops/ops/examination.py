@@ -1,0 +1,102 @@
+"""What can be wrong with the settings and the database of a process, and what mends it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from payops.alerts import service as alerts
+from payops.infra.db import Database, DatabaseUnavailable, Tx
+from payops.infra.migrating import current_revision, head_revision
+from payops.infra.settings import Environment, Settings, unknown_names
+from payops.kernel.clock import Clock, SystemClock
+from payops.ops.readiness import unsafe
+
+_POSTGRES_MIN: Final = 15
+_SKEW_MAX: Final = timedelta(seconds=30)
+_SHOWN_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. ``fix`` says what to do, and is empty when all is well."""
+
+    check: str
+    detail: str
+    fix: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        return not self.fix
+
+
+def problem(check: str, detail: str, fix: str) -> Finding:
+    return Finding(check, detail, fix)
+
+
+def of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    yield Finding("environment", f"{settings.env}, role {settings.role}")
+    for name in unknown_names(environ):
+        yield problem("settings", f"{name} means nothing", "correct its spelling, or remove it")
+    needed = {
+        "PAYOPS_PII__KEYS": settings.pii.keys,
+        "PAYOPS_PII__INDEX_KEY": settings.pii.index_key,
+        "PAYOPS_LIPANA__API_KEY": settings.lipana.api_key,
+        "PAYOPS_LIPANA__WEBHOOK_SECRET": settings.lipana.webhook_secret,
+    }
+    for name in (name for name, value in needed.items() if value is None):
+        yield problem("settings", f"{name} is not set", "set it; .env.example says what it is")
+    if settings.env is Environment.PRODUCTION:
+        for fault in unsafe(settings):
+            yield problem("production", fault, "set it to what production uses")
+
+
+async def of_database(db: Database, clock: Clock | None = None) -> list[Finding]:
+    """Reads only; what cannot be reached is a finding as well."""
+    try:
+        async with db.transaction(read_only=True) as tx:
+            found = [await _version(tx), await _clock(tx, clock or SystemClock())]
+            schema = await _schema(tx)
+            found.append(schema)
+            if schema.is_well:
+                found.append(await _alerts(tx))
+    except DatabaseUnavailable as error:
+        why = str(error.__cause__ or error)
+        return [problem("database", why, "start it, or correct PAYOPS_DATABASE_URL")]
+    return found
+
+
+async def _version(tx: Tx) -> Finding:
+    number: int = await tx.fetchval("SELECT current_setting('server_version_num')::int")
+    major = number // 10_000
+    if major < _POSTGRES_MIN:
+        return problem(
+            "database", f"PostgreSQL {major}", f"use PostgreSQL {_POSTGRES_MIN} or newer"
+        )
+    return Finding("database", f"PostgreSQL {major}")
+
+
+async def _clock(tx: Tx, clock: Clock) -> Finding:
+    theirs: datetime = await tx.fetchval("SELECT clock_timestamp()")
+    apart = abs(theirs - clock.now())
+    detail = f"{apart / timedelta(milliseconds=1):.0f} ms from the database's"
+    if apart > _SKEW_MAX:
+        return problem("clock", detail, "synchronise the clocks; ids and tokens depend on them")
+    return Finding("clock", detail)
+
+
+async def _schema(tx: Tx) -> Finding:
+    current, head = await current_revision(tx), head_revision()
+    if current != head:
+        detail = f"the schema is at {current or 'nothing'}, this version wants {head}"
+        return problem("schema", detail, "run `payops migrate`")
+    return Finding("schema", f"at {head}")
+
+
+async def _alerts(tx: Tx) -> Finding:
+    found = await alerts.list_open(tx, _SHOWN_MAX + 1)
+    if not found:
+        return Finding("alerts", "none is open")
+    more = " and more" if len(found) > _SHOWN_MAX else ""
+    keys = ", ".join(alert.key for alert in found[:_SHOWN_MAX])
+    return problem("alerts", f"{keys}{more}", "docs/runbooks has a page for each kind")
