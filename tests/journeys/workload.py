@@ -18,7 +18,8 @@ from payops.ledger import service as ledger
 from tests.support.process import Serving
 from tests.support.waiting import eventually
 
-FINAL: Final = frozenset({"completed", "failed", "cancelled"})
+# Where a withdrawal stays until a person, if anybody, moves it.
+AT_REST: Final = frozenset({"completed", "failed", "cancelled", "review"})
 _ASKED_SECONDS = 30
 _AGAIN_SECONDS = 0.05
 _STARTS_MAX = 5
@@ -68,7 +69,7 @@ class Customers:
         found = await asyncio.gather(*(self.state(self.acknowledged[key]["txId"]) for key in keys))
         return dict(zip(keys, found, strict=True))
 
-    async def settled(self, *, within: int = 25, at_rest: frozenset[str] = FINAL) -> dict[str, str]:
+    async def settled(self, *, within: int = 25, at_rest: frozenset[str] = AT_REST) -> dict[str, str]:
         """The states once every acknowledged withdrawal has come to rest."""
 
         async def check() -> dict[str, str]:
@@ -150,13 +151,13 @@ class Supervisor:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """Supervise while the block lasts; a service that does not come up ends the block."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.run())
-            try:
-                yield
-            finally:
-                self._stopping = True
+        """Supervise while the block lasts; a service that does not come up is its failure."""
+        running = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            self._stopping = True
+            await running
 
 
 def log_in(folder: Path, name: str = "serve") -> Path:
