@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bench import machine
+from bench.firing import WentWrong
 from payops import bootstrap
 from payops.dev.postgres import EmbeddedPostgres
 from payops.infra import migrating
@@ -26,6 +28,7 @@ SETTINGS: Final = {
     "max_connections": "200",
 }
 _TEMPLATE: Final = "bench_template"
+_POLL_SECONDS: Final = 0.05
 
 
 class Cluster:
@@ -66,6 +69,24 @@ class Cluster:
 
     def value(self, database: str, sql: str) -> Any:
         return run(self.url(database), lambda connection: connection.fetchval(sql))
+
+    def wait_until(self, database: str, sql: str, *, seconds_max: int) -> float:
+        """Poll until ``sql`` is true, on one connection; returns the seconds it took.
+
+        Raises:
+            WentWrong: it still was not after ``seconds_max``.
+        """
+
+        async def poll(connection: Any) -> float:
+            began = time.monotonic()
+            while not await connection.fetchval(sql):
+                if time.monotonic() > began + seconds_max:
+                    raise WentWrong(f"{database}: not done within {seconds_max} s")
+                await asyncio.sleep(_POLL_SECONDS)
+            return time.monotonic() - began
+
+        waited: float = run(self.url(database), poll)
+        return waited
 
     def settle(self, database: str) -> None:
         """Statistics as after a while, and nothing left for the next checkpoint to write."""

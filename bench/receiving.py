@@ -1,11 +1,10 @@
 """(c) Signed callbacks taken in per second, effects included: all new, and nine in ten repeats."""
 
-import time
 from typing import Final
 
 from bench import seeding, serving, shots
 from bench.figures import Target, median
-from bench.firing import Measured, WentWrong, measure
+from bench.firing import Measured, measure
 from bench.load import Plan, Shot
 from bench.run import CLIENTS, PROCESSES, Run
 from bench.serving import free_ports
@@ -14,7 +13,7 @@ DATABASE: Final = "receiving"
 _COPIES: Final = 10
 _ACKNOWLEDGED: Final = 200
 _APPLIED_SECONDS_MAX: Final = 60
-_COUNT: Final = "SELECT count(*) FROM webhook_deliveries WHERE state = 'applied'"
+_NOTHING_DUE: Final = "SELECT NOT EXISTS (SELECT FROM webhook_deliveries WHERE due_at IS NOT NULL)"
 
 
 def measure_receiving(run: Run) -> None:
@@ -31,13 +30,12 @@ def measure_receiving(run: Run) -> None:
         for number in range(scale.rounds + 1):
             run.tell(f"(c) round {number} of {scale.rounds}{'' if number else ': warm-up'}")
             callbacks = [shots.callback(payouts.pop()) for _ in range(each_round)]
-            done = each_round * number
             firings = (
-                (new, callbacks[mixed_new:], 1, done + scale.callbacks),
-                (mixed, callbacks[:mixed_new], _COPIES, done + each_round),
+                (new, callbacks[mixed_new:], 1),
+                (mixed, callbacks[:mixed_new], _COPIES),
             )
-            for kept, some, copies, expected in firings:
-                measured = _fired(run, api, some, copies, expected)
+            for kept, some, copies in firings:
+                measured = _fired(run, api, some, copies)
                 if number:
                     kept.append(measured)
     settled = "SELECT count(*) FROM withdrawals WHERE state = 'completed'"
@@ -47,24 +45,16 @@ def measure_receiving(run: Run) -> None:
     _report(run, new, mixed)
 
 
-def _fired(
-    run: Run, api: serving.Service, callbacks: list[Shot], copies: int, expected: int
-) -> Measured:
+def _fired(run: Run, api: serving.Service, callbacks: list[Shot], copies: int) -> Measured:
     dealt = shots.lanes(callbacks, CLIENTS)
     lanes = tuple(tuple(shots.with_duplicates(lane, copies)) for lane in dealt)
     meters = {"api": api.cpu_seconds, "database": run.cluster.cpu_seconds}
-    return measure(
-        Plan(api.ports, lanes, _ACKNOWLEDGED), meters, until=lambda: _wait_for(run, expected)
-    )
 
+    def applied() -> None:
+        """Every effect is there: its cost belongs to the callbacks."""
+        run.cluster.wait_until(DATABASE, _NOTHING_DUE, seconds_max=_APPLIED_SECONDS_MAX)
 
-def _wait_for(run: Run, expected: int) -> None:
-    """Until every effect is there: its cost belongs to the callbacks."""
-    deadline = time.monotonic() + _APPLIED_SECONDS_MAX
-    while run.cluster.value(DATABASE, _COUNT) < expected:
-        if time.monotonic() > deadline:
-            raise WentWrong(f"not all callbacks applied within {_APPLIED_SECONDS_MAX} s")
-        time.sleep(0.02)
+    return measure(Plan(api.ports, lanes, _ACKNOWLEDGED), meters, until=applied)
 
 
 def _report(run: Run, new: list[Measured], mixed: list[Measured]) -> None:

@@ -97,15 +97,14 @@ def empty(folder: Path, ports: Sequence[int]) -> Iterator[Service]:
 
 @contextmanager
 def sandbox(folder: Path) -> Iterator[Service]:
-    """The rail's imitation, answering and calling back at once."""
+    """The rail's imitation: it takes payouts at once and calls back a moment later."""
     (port,) = free_ports()
     options = {
         "--port": str(port),
         "--api-key": SECRETS["PAYOPS_LIPANA__API_KEY"],
         "--webhook-secret": SECRETS["PAYOPS_LIPANA__WEBHOOK_SECRET"],
         "--latency-ms": "0",
-        "--callback-ms": "0",
-        "--speed-percent": "100000",  # the jitter of callbacks goes with it
+        "--callback-ms": "200",  # at once would race with the answer, as no real rail does
         "--float-kes": "1000000000",
     }
     command = [sys.executable, "-m", "payops.sandbox", "--quiet"]

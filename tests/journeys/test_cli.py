@@ -52,7 +52,11 @@ def test_right_books_are_exit_code_0(payops: Payops) -> None:
 
 def test_a_touched_wallet_is_exit_code_1(payops: Payops, url: str) -> None:
     """With the invariant named."""
-    planted(url, "INSERT INTO wallets (user_id, currency, available) VALUES ('x', 'KES', 5)")
+    planted(
+        url,
+        "INSERT INTO wallets (user_id, currency, available, held, version)"
+        " VALUES ('x', 'KES', 5, 0, 1)",
+    )
 
     ended = payops.run("ledger", "verify", "--json")
 
@@ -140,7 +144,7 @@ def test_what_cannot_be_done_is_exit_code_3(payops: Payops, arguments: tuple[str
     ("variable", "value", "words"),
     [
         ("PAYOPS_DATABASE_URL", "postgresql://x@127.0.0.1:1/x", "database_unavailable"),
-        ("PAYOPS_DATABASE_URL", "nonsense", ""),
+        ("PAYOPS_DATABASE_URL", "nonsense", "PAYOPS_DATABASE_URL"),
         ("PAYOPS_PORT", "nonsense", "PAYOPS_PORT"),
         ("PAYOPS_PII__KEYS", "nonsense", "PAYOPS_PII__KEYS"),
     ],
@@ -149,7 +153,8 @@ def test_bad_settings_are_exit_code_3(
     payops: Payops, variable: str, value: str, words: str
 ) -> None:
     """With the variable named and its value not shown."""
-    ended = payops.run("ledger", "verify", "--json", **{variable: value})
+    broken = Payops(payops.folder, {**payops.environment, variable: value})
+    ended = broken.run("ledger", "verify", "--json")
 
     assert (3, "") == (ended.code, ended.out)
     assert words in ended.err

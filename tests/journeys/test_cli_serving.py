@@ -101,8 +101,8 @@ async def test_dev_prints_lines_that_work(own_url: str, tmp_path: Path) -> None:
     payops = Payops.on(own_url, tmp_path, PAYOPS_ENV="development", PAYOPS_LOG__LEVEL="warning")
     with started(payops, "dev", PAYOPS_PORT=str(port)) as process:
         await ready(port)
-        await eventually(lambda: (tmp_path / ".payops" / "run.json").exists())
-        curls = await_curls(process)
+        await eventually((tmp_path / ".payops" / "run.json").exists)
+        curls = curl_lines(process)
         answers = [
             subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout
             for line in curls
@@ -122,7 +122,7 @@ async def test_dev_prints_lines_that_work(own_url: str, tmp_path: Path) -> None:
     assert [] == numbers_in(err)
 
 
-def await_curls(process: "subprocess.Popen[str]") -> list[str]:
+def curl_lines(process: "subprocess.Popen[str]") -> list[str]:
     """The curl lines of the banner, which ends with the line about the books."""
     lines: list[str] = []
     assert process.stdout is not None

@@ -125,7 +125,8 @@ async def assert_books(database: Database, acknowledged: Sequence[str]) -> None:
     async with database.transaction(read_only=True) as tx:
         rows = await tx.fetch("SELECT resource FROM idempotency_keys WHERE resource LIKE 'wd_%'")
         count = await tx.fetchval("SELECT count(*) FROM withdrawals")
-    assert set(acknowledged) <= {row["resource"] for row in rows}
+    lost = set(acknowledged) - {row["resource"] for row in rows}
+    assert not lost, f"acknowledged and not there: {lost}"
     assert len(rows) == count, "a withdrawal without a key, or a key without its withdrawal"
 
 

@@ -45,5 +45,7 @@ async def balance(
 
 async def broken(database: Database, *invariants: Any) -> set[str]:
     """The names of the invariants that do not hold."""
-    found = await service.verify(database, invariants) if invariants else await service.verify(database)
+    found = (
+        await service.verify(database, invariants) if invariants else await service.verify(database)
+    )
     return {violation.name for violation in found}

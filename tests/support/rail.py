@@ -122,9 +122,7 @@ class FakeRail:
         known = self.payouts_of(payout.txid)
         if known and self.deduplicates:
             return known[0]
-        booked = Booked(
-            f"po_{len(self.book) + 1}", payout.txid, payout.phone, payout.amount_kes
-        )
+        booked = Booked(f"po_{len(self.book) + 1}", payout.txid, payout.phone, payout.amount_kes)
         self.book.append(booked)
         return booked
 

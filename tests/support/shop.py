@@ -185,9 +185,7 @@ class Shop:
 
     # What the rail does
 
-    async def hears(
-        self, content: object, *, path: str | None = None, signed: bool = True
-    ) -> bool:
+    async def hears(self, content: object, *, path: str | None = None, signed: bool = True) -> bool:
         """A callback, and its effect if it may have one; returns whether it was acknowledged."""
         is_taken = await self.delivers(content, path=path, signed=signed)
         await self.services.inbox.drained()
@@ -290,5 +288,3 @@ async def shop(open_shop: OpenShop) -> Shop:
     """A shop whose rail de-duplicates and whose limits are off."""
     opened: Shop = await open_shop()
     return opened
-
-

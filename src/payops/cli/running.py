@@ -168,6 +168,7 @@ def explained() -> Iterator[None]:
 def _explanation(error: Exception) -> str | None:
     """Words for what was foreseeable; ``None`` for a fault of our own."""
     import asyncpg
+    from sqlalchemy.exc import ArgumentError
 
     from payops.kernel.errors import PayopsError, Unavailable
 
@@ -179,11 +180,12 @@ def _explanation(error: Exception) -> str | None:
             return f"{error.code}: {error}{f' ({cause})' if is_told else ''}{faults}"
         case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
             return "the database has another schema than this version: run `payops migrate`"
-        case ValueError():
+        case ArgumentError():
+            return "PAYOPS_DATABASE_URL is not the URL of a database"
+        case ValueError() | OSError():
             return str(error)
-    return (
-        f"the database cannot be used: {error}" if isinstance(error, _connecting(asyncpg)) else None
-    )
+    is_told = isinstance(error, _connecting(asyncpg))
+    return f"the database cannot be used: {error}" if is_told else None
 
 
 def _connecting(asyncpg: Any) -> tuple[type[Exception], ...]:

@@ -49,6 +49,7 @@ _UNCLEAR = (
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver, between the server's last words and the hang-up
     OSError,
     TimeoutError,
 )
@@ -58,6 +59,7 @@ _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 _NOT_REPLICATED = "canceling wait for synchronous replication"
 
@@ -129,7 +131,11 @@ class Tx:
             warnings.append(str(message))
 
         wakes = "".join(f"NOTIFY {CHANNEL}, '{topic}'; " for topic in sorted(self.wakes))
-        self._driver.add_log_listener(note)
+        try:
+            self._driver.add_log_listener(note)
+        except asyncpg.InterfaceError as error:  # closed before COMMIT was sent: nothing stands
+            await self._connection.invalidate()
+            raise DatabaseUnavailable from error
         try:
             await self._driver.execute(f"{wakes if notify else ''}COMMIT")
         except _UNCLEAR as error:

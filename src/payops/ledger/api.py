@@ -1,7 +1,7 @@
 """Wallets over HTTP; decides nothing."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -111,7 +111,7 @@ def _add_reads(routes: APIRouter, api: WalletsApi) -> None:
         ] = None,
     ) -> Response:
         user = acting_for(principal, user_id, pointer="/path/userId")
-        moment: datetime | None = at
+        moment = None if at is None else _in_utc(at)
         async with api.db.transaction(read_only=True) as tx:
             found = await service.wallets(tx, user, at=moment)
         return answer(WalletsReply(user_id=user, wallets=[WalletReply.of(w) for w in found]))
@@ -129,6 +129,14 @@ def _add_reads(routes: APIRouter, api: WalletsApi) -> None:
         async with api.db.transaction(read_only=True) as tx:
             found = await service.history(tx, user, before=read_cursor(cursor), limit=limit + 1)
         return answer(page_of([JournalReply.of(p) for p in found], [p.id for p in found], limit))
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """``moment`` as the database can take it; an offset can lead past the ends of the calendar."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(faults=[Fault("/query/at", "is out of range")]) from None
 
 
 def _add_movement(routes: APIRouter, api: WalletsApi, direction: Direction) -> None:

@@ -1,7 +1,7 @@
 """Wallets and journals on the wire."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -16,12 +16,22 @@ from payops.ledger.domain import Posted, Wallet, show
 from payops.ledger.service.movements import Movement, Result
 
 
+# Both are shown on terminals and in exports, where control characters would act.
+_ONE_LINE: Final = r"^[^\x00-\x1F\x7F-\x9F]*$"
+
+
 class MovementRequest(Wire):
     amount: MoneyText
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["KES"])]
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, Field(min_length=1, max_length=200, pattern=_ONE_LINE)]
     reference: Annotated[
-        str, Field(min_length=1, max_length=128, description="Unique per user, for ever")
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=_ONE_LINE,
+            description="Unique per user, for ever",
+        ),
     ]
 
 

@@ -179,7 +179,8 @@ async def post(tx: Tx, journals: Sequence[Journal]) -> None:
 
 async def by_reference(tx: Tx, names: Collection[tuple[str, str]]) -> list[Posted]:
     """Credits and debits by ``(user_id, reference)``."""
-    rows = await tx.fetch(_BY_REFERENCE, [u for u, _ in names], [r for _, r in names])
+    once = set(names)  # a name given twice would count its entries twice
+    rows = await tx.fetch(_BY_REFERENCE, [u for u, _ in once], [r for _, r in once])
     return [_posted(row) for row in rows]
 
 

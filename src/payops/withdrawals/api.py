@@ -26,7 +26,9 @@ from payops.infra.web.replies import (
     read_cursor,
 )
 from payops.infra.web.wire import accepts, problems
-from payops.pii.domain import parse_msisdn
+from payops.kernel.errors import Fault
+from payops.pii.domain import Msisdn, parse_msisdn
+from payops.pii.errors import InvalidPhoneNumber
 from payops.pii.sealing import Fingerprints
 from payops.withdrawals import schemas
 from payops.withdrawals.domain import State, read
@@ -53,7 +55,7 @@ class WithdrawalsApi:
         self, principal: Principal, key: str, body: WithdrawalRequest, request_id: str
     ) -> Answer:
         user_id = acting_for(principal, body.user_id)
-        phone = parse_msisdn(body.phone_number)
+        phone = _phone(body.phone_number)
         fingerprint = self.fingerprints.of(
             "idempotency", canonical({"amountKES": body.amount_kes, "phone": phone.digits})
         )
@@ -156,6 +158,15 @@ def _add_reads(routes: APIRouter, api: WithdrawalsApi) -> None:
         async with api.db.transaction(read_only=True) as tx:
             found = await keeping.get(tx, _id(tx_id), user_id=principal.user_id)
         return answer(WithdrawalReply.of(found))
+
+
+def _phone(text: str) -> Msisdn:
+    """Raises ``InvalidPhoneNumber``, pointing at the field."""
+    try:
+        return parse_msisdn(text)
+    except InvalidPhoneNumber:
+        fault = Fault("/phoneNumber", "must be a Kenyan mobile number")
+        raise InvalidPhoneNumber(faults=[fault]) from None
 
 
 def _id(txid: str) -> UUID:

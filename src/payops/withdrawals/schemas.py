@@ -24,8 +24,6 @@ class WithdrawalRequest(Wire):
     phone_number: Annotated[
         str,
         Field(
-            min_length=9,
-            max_length=24,
             description="A Kenyan mobile number, however it is written",
             examples=["0712345678", "+254 712 345 678"],
         ),

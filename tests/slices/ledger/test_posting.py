@@ -115,9 +115,7 @@ async def test_wallets_locked_in_any_order_do_not_deadlock(database: Database) -
         async with database.transaction() as tx:
             return len(await service.lock(tx, [Owner(name, KES.code) for name in names]))
 
-    found = await asyncio.gather(
-        *(lock_all(users if n % 2 else users[::-1]) for n in range(20))
-    )
+    found = await asyncio.gather(*(lock_all(users if n % 2 else users[::-1]) for n in range(20)))
 
     assert [8] * 20 == found
 
@@ -182,7 +180,9 @@ async def test_entries_that_do_not_sum_to_zero_are_stopped_by_the_schema(
 ) -> None:
     """The second line of defence, behind a journal that cannot exist unbalanced."""
     journal = funding(1)
-    object.__setattr__(journal, "postings", (Posting(AVAILABLE, kes(1)), Posting(PLATFORM, -kes(2))))
+    object.__setattr__(
+        journal, "postings", (Posting(AVAILABLE, kes(1)), Posting(PLATFORM, -kes(2)))
+    )
 
     with pytest.raises(asyncpg.CheckViolationError, match="do not sum to zero"):
         await post(database, journal)
@@ -213,9 +213,7 @@ async def test_the_books_are_append_only(database: Database, statement: str) -> 
 
 
 @pytest.mark.parametrize("column", ["available", "held"])
-async def test_the_schema_itself_knows_no_negative_wallet(
-    database: Database, column: str
-) -> None:
+async def test_the_schema_itself_knows_no_negative_wallet(database: Database, column: str) -> None:
     """Whatever the code does."""
     await post(database, funding(1))
 

@@ -63,9 +63,7 @@ async def test_history_is_newest_first_and_pages_without_gaps(database: Database
 
     seen: list[UUID] = []
     async with database.transaction(read_only=True) as tx:
-        while page := await service.history(
-            tx, USER, before=seen[-1] if seen else None, limit=3
-        ):
+        while page := await service.history(tx, USER, before=seen[-1] if seen else None, limit=3):
             seen += [posted.id for posted in page]
 
     assert [journal.id for journal in reversed(journals)] == seen

@@ -189,7 +189,9 @@ async def test_a_reference_that_becomes_known_later_finds_its_report(shop: Shop)
     shop.rail.holds()
     await shop.services.sender.send_due()
 
-    await shop.hears({"payoutId": "po_1", "amount": 100, "status": "success", "event": "payout.success"})
+    await shop.hears(
+        {"payoutId": "po_1", "amount": 100, "status": "success", "event": "payout.success"}
+    )
     assert "unknown" == (await shop.inbox())[0][0]
     assert State.SENDING == await shop.state_of(txid)
 

@@ -137,6 +137,4 @@ async def test_a_definitive_no_is_no_outage(open_shop: OpenShop) -> None:
     shop.rail.ignores(NO, NO, NO)
 
     assert 3 == await shop.sends()
-    assert {"failed"} == {
-        row["state"] for row in await shop.fetch("SELECT state FROM withdrawals")
-    }
+    assert {"failed"} == {row["state"] for row in await shop.fetch("SELECT state FROM withdrawals")}

@@ -118,12 +118,8 @@ def test_declined_after_doubt_is_asked_about() -> None:
     assert (Event.ANSWER_LOST, 30 * SECOND, None) == (seen.event, seen.due_in, seen.failure)
 
 
-@pytest.mark.parametrize(
-    ("breaker_wait", "wait"), [(None, SECOND), (30 * SECOND, 30 * SECOND)]
-)
-def test_a_refused_credential_costs_no_try(
-    breaker_wait: timedelta | None, wait: timedelta
-) -> None:
+@pytest.mark.parametrize(("breaker_wait", "wait"), [(None, SECOND), (30 * SECOND, 30 * SECOND)])
+def test_a_refused_credential_costs_no_try(breaker_wait: timedelta | None, wait: timedelta) -> None:
     """It is our fault: back into the queue, as often as it takes."""
     seen = of_answer(CredentialRefused("401"), tries=4, breaker_wait=breaker_wait)
 
@@ -167,9 +163,7 @@ def test_never_connecting_the_fifth_time_after_doubt_is_asked_about() -> None:
     assert (Event.ANSWER_LOST, None) == (seen.event, seen.failure)
 
 
-@pytest.mark.parametrize(
-    ("doubt", "event"), [(False, Event.TURNED_AWAY), (True, Event.RETRYING)]
-)
+@pytest.mark.parametrize(("doubt", "event"), [(False, Event.TURNED_AWAY), (True, Event.RETRYING)])
 def test_while_the_breaker_is_open_what_never_left_waits_in_the_queue(
     event: Event, *, doubt: bool
 ) -> None:
@@ -222,7 +216,10 @@ def test_a_lost_answer_is_otherwise_asked_about(answer: Answer, situation: Any) 
     st.sampled_from([None, 30 * SECOND]),
 )
 def test_doubt_never_leads_to_a_release_or_back_to_the_queue(
-    answer: Answer, deduplicates: bool, tries: int, breaker_wait: timedelta | None  # noqa: FBT001 - drawn
+    answer: Answer,
+    deduplicates: bool,
+    tries: int,
+    breaker_wait: timedelta | None,  # noqa: FBT001 - drawn
 ) -> None:
     """Once an attempt may have been acted on, no reply to a send frees the money."""
     seen = of_answer(

@@ -40,9 +40,7 @@ def is_contradiction(state: State, event: Event) -> bool:
 
 
 @pytest.mark.parametrize(("state", "event"), EVERY_PAIR)
-def test_every_pair_is_a_transition_an_echo_or_a_contradiction(
-    state: State, event: Event
-) -> None:
+def test_every_pair_is_a_transition_an_echo_or_a_contradiction(state: State, event: Event) -> None:
     """Exactly one of the three, and ``advance`` does what the tables say."""
     kinds = [
         (state, event) in TRANSITIONS,

@@ -30,6 +30,9 @@ from payops.withdrawals.store import writing
 
 log = structlog.get_logger(__name__)
 
+# Raised while a payout is unclear, by whoever notices; over when it is final.
+UNCLEAR_ALERTS: Final = ("withdrawal_unclear", "withdrawal_review")
+
 _AUDIT_KIND: Final[Mapping[State, str]] = {
     State.COMPLETED: "withdrawal_success",
     State.FAILED: "withdrawal_failed",
@@ -70,6 +73,7 @@ class Moves:
         self._events: list[AuditEvent] = []
         self._log: list[tuple[Withdrawal, State]] = []
         self._freed: set[UUID] = set()
+        self._cleared: set[str] = set()  # alerts that are over
 
     def current(self, withdrawal_id: UUID) -> Withdrawal | None:
         return self._rows.get(withdrawal_id)
@@ -95,6 +99,8 @@ class Moves:
         if state is not before.state:
             self._settle(after, seen, request_id)
             self._log.append((after, before.state))
+            if before.state in (State.UNRESOLVED, State.REVIEW) and state in FINAL:
+                self._cleared |= {f"{kind}:{after.txid}" for kind in UNCLEAR_ALERTS}
         return Moved(before, after)
 
     def note(self, event: AuditEvent) -> None:
@@ -117,6 +123,8 @@ class Moves:
         if self._freed:
             await writing.free_slots(tx, self._freed)
         await audit.record(tx, self._events)
+        for key in self._cleared:
+            await alerts.resolve_alert(tx, key)
         tx.after_commit(self._log_moves)
 
     def _changed_by(self, before: Withdrawal, seen: Observation, state: State) -> Withdrawal:

@@ -117,10 +117,10 @@ class Settlement:
 
 
 def _subject(report: Report, claimed: UUID | None) -> UUID | None:
-    """The body names the withdrawal, for only the body is signed; else the path does."""
-    if report.txid is None and report.reference is not None:
+    """The body names the withdrawal, by our id or by the rail's: only the body is signed."""
+    if report.txid is None:
         return claimed
-    named = _readable({report.txid or report.path_txid or ""})
+    named = _readable({report.txid})
     return named.pop() if named else None
 
 
