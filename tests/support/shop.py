@@ -8,17 +8,18 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from payops import bootstrap
 from payops.bootstrap import Services
 from payops.idempotency.domain import Answer, Key, Keyed, canonical
-from payops.infra.settings import Settings
+from payops.infra.settings import Environment, Settings
 from payops.kernel.ids import new_id
 from payops.kernel.money import KES, Money
 from payops.ledger import entries
@@ -63,7 +64,7 @@ def settings_of(url: str, overrides: Overrides | None = None) -> Settings:
     }
     for name, values in (overrides or {}).items():
         groups[name] = groups.get(name, {}) | values
-    return Settings(env="test", database_url=url, **groups)
+    return Settings(env=Environment.TEST, database_url=SecretStr(url), **groups)
 
 
 class Shop:
@@ -269,7 +270,7 @@ async def running_shop(
         await shop.services.close()
 
 
-OpenShop: TypeAlias = Callable[..., Any]
+OpenShop: TypeAlias = Callable[..., Awaitable[Shop]]
 
 
 @pytest.fixture
@@ -286,5 +287,4 @@ async def open_shop(url: str) -> AsyncIterator[OpenShop]:
 @pytest.fixture
 async def shop(open_shop: OpenShop) -> Shop:
     """A shop whose rail de-duplicates and whose limits are off."""
-    opened: Shop = await open_shop()
-    return opened
+    return await open_shop()

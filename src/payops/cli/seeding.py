@@ -46,9 +46,7 @@ async def seeded(settings: Settings) -> Demo:
 
 
 async def _fund(services: Services) -> None:
-    movement = Movement(
-        USER, Direction.CREDIT, _FUNDING, "demo-funding", "demo data", _ACTOR, None
-    )
+    movement = Movement(USER, Direction.CREDIT, _FUNDING, "demo-funding", "demo data", _ACTOR, None)
     key = Key(USER, _ACTOR, Direction.CREDIT, "demo-funding")
     fingerprint = services.fingerprints.of("idempotency", b"demo-funding")
     await services.movement_desk.submit(Keyed(key, fingerprint, movement))

@@ -24,12 +24,15 @@ TABLE = "CREATE UNLOGGED TABLE IF NOT EXISTS notes (id int PRIMARY KEY, text tex
 
 
 @pytest.fixture
-async def notes(own_url: str) -> Any:
-    """A database of its own with a table ``notes`` in it."""
-    database = connect(own_url, pool_size=3)
-    await sql.execute(database, TABLE)
+async def notes(url: str) -> Any:
+    """A small pool, and a table ``notes`` for as long as the test."""
+    async with connected(url) as connection:
+        await connection.execute(TABLE)
+    database = connect(url, pool_size=3)
     yield database
     await database.close()
+    async with connected(url) as connection:
+        await connection.execute("DROP TABLE notes")
 
 
 async def texts(database: Database) -> list[str]:
@@ -44,7 +47,7 @@ async def test_a_block_that_ends_commits_and_one_that_raises_does_not(notes: Dat
     """All or nothing, and the connection is good for the next one."""
     async with notes.transaction() as tx:
         await write(tx, 1)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             await write(tx, 2)
             raise ZeroDivisionError
@@ -152,7 +155,7 @@ async def test_a_connection_that_died_in_the_pool_is_replaced(notes: Database) -
 
 async def test_a_connection_lost_before_the_commit_has_done_nothing(notes: Database) -> None:
     """That is certain, so it is said: unavailable, and not unknown."""
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             await write(tx, 1)
             await kill(notes, await tx.fetchval("SELECT pg_backend_pid()"))
@@ -165,7 +168,7 @@ async def test_a_commit_that_meets_a_dead_connection_did_not_happen(notes: Datab
     """Nothing was sent, so nothing is unknown, and nothing that waits for a commit is called."""
     called: list[str] = []
 
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             await write(tx, 1)
             tx.after_commit(lambda: called.append("after"))
@@ -180,7 +183,7 @@ async def test_a_commit_that_meets_a_dead_connection_did_not_happen(notes: Datab
 
 async def test_a_commit_whose_answer_never_comes_is_unknown(notes: Database) -> None:
     """Nobody may assume that it failed: here it stood."""
-    with pytest.raises(CommitUnknown):
+    with pytest.raises(CommitUnknown):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             await write(tx, 1)
             pid = await tx.fetchval("SELECT pg_backend_pid()")
@@ -206,7 +209,7 @@ async def test_a_commit_whose_answer_never_comes_is_unknown(notes: Database) -> 
 
 async def test_a_commit_that_is_not_replicated_is_unknown(notes: Database) -> None:
     """The server says so in a warning only, while it reports success."""
-    with pytest.raises(CommitUnknown):
+    with pytest.raises(CommitUnknown):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             await write(tx, 1)
             driver: Any = tx._driver
@@ -286,7 +289,7 @@ async def test_what_comes_after_a_commit_comes_only_then(notes: Database) -> Non
         tx.wake("one")
         tx.after_commit(lambda: heard.append("call"))
         assert [] == heard
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             tx.wake("two")
             tx.after_commit(lambda: heard.append("never"))
@@ -296,11 +299,11 @@ async def test_what_comes_after_a_commit_comes_only_then(notes: Database) -> Non
 
 
 async def test_a_wake_up_reaches_other_processes_with_the_commit(
-    notes: Database, own_url: str
+    notes: Database, url: str
 ) -> None:
     """By NOTIFY on the one channel, topic as payload."""
     heard: list[str] = []
-    async with connected(own_url) as other:
+    async with connected(url) as other:
         await other.add_listener("payops", lambda *args: heard.append(args[-1]))
 
         async with notes.transaction() as tx:
@@ -311,7 +314,7 @@ async def test_a_wake_up_reaches_other_processes_with_the_commit(
 
 async def test_a_statement_has_a_time_limit(notes: Database) -> None:
     """One that takes for ever ends the transaction, with nothing done."""
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
         async with notes.transaction(seconds_max=1) as tx:
             await write(tx, 1)
             await tx.fetchval("SELECT pg_sleep(30)")

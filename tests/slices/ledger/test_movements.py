@@ -96,7 +96,7 @@ async def test_one_reference_at_once_is_one_journal(open_shop: OpenShop) -> None
 
 
 async def test_scarce_money_is_never_spent_twice(open_shop: OpenShop) -> None:
-    """Sixty debits of one shilling from twenty: twenty pass, and readers never see less than none."""
+    """Sixty debits of one shilling from twenty: twenty pass."""
     one, two = await open_shop(), await open_shop()
     await moves(one, CREDIT, kes(20), "fund")
 

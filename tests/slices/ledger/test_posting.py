@@ -10,8 +10,8 @@ from payops.kernel.money import KES, USD, Money
 from payops.ledger import entries, service
 from payops.ledger.domain import AVAILABLE, PLATFORM, Journal, Owner, Posting
 from payops.ledger.errors import AlreadyPosted, InsufficientFunds, JournalNotFound
-from tests.support.books import OTHER, TXID, USER, balance, broken, funding, kes, post
 from tests.support import sql
+from tests.support.books import OTHER, TXID, USER, balance, broken, funding, kes, post
 
 
 async def test_a_credit_makes_the_wallet_and_an_entry_on_each_side(database: Database) -> None:
@@ -227,7 +227,7 @@ async def test_a_connection_lost_in_the_middle_leaves_no_half_journal(
     """No entry without its wallet, no wallet without its entry."""
     await post(database, funding(1))
 
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
         async with database.transaction() as tx:
             await service.lock(tx, [Owner(USER, KES.code)])
             await service.post(tx, [funding(100)])

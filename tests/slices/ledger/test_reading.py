@@ -9,8 +9,8 @@ from payops.kernel.ids import floor_id
 from payops.kernel.money import KES, Money
 from payops.ledger import entries, service
 from payops.ledger.domain import Owner, Wallet
-from tests.support.books import OTHER, TXID, USER, broken, funding, kes, post
 from tests.support import sql
+from tests.support.books import OTHER, TXID, USER, broken, funding, kes, post
 
 
 async def house(database: Database) -> dict[str, Money]:

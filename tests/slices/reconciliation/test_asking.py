@@ -230,7 +230,7 @@ async def test_one_payout_s_error_is_its_own(open_shop: OpenShop) -> None:
         async def ask(self, question: Any) -> Any:
             if question.amount_kes == 13:
                 raise ZeroDivisionError
-            return await super(Buggy, self).ask(question)
+            return await super().ask(question)
 
     shop = await open_shop(Buggy())
     txids = [await is_unclear(shop, kes, user=f"usr_{kes}") for kes in (12, 13, 14)]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from payops.withdrawals.domain import State, read
 from tests.support.rail import NEVER_CONNECTED, NO, OUTAGE, WRONG_KEY
-from tests.support.shop import OpenShop, Shop
+from tests.support.shop import OpenShop
 from tests.support.waiting import eventually
 
 
@@ -131,7 +131,7 @@ async def test_leases_end_even_while_the_breaker_is_open(open_shop: OpenShop) ->
 
 async def test_a_definitive_no_is_no_outage(open_shop: OpenShop) -> None:
     """Refusals of single payouts never open the breaker."""
-    shop: Shop = await open_shop(lipana={"breaker_failures": 1})
+    shop = await open_shop(lipana={"breaker_failures": 1})
     for n in range(3):
         await shop.accepts(10, user=f"usr_{n}")
     shop.rail.ignores(NO, NO, NO)

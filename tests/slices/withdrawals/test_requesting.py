@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import timedelta
 
 import pytest
 
@@ -10,8 +9,6 @@ from payops.idempotency.domain import Answer
 from payops.kernel.money import KES
 from payops.ledger import service as ledger
 from payops.ledger.domain import Owner
-from payops.withdrawals.domain import State, read
-from tests.support.rail import NO
 from tests.support.shop import AMINA, BARAKA, PHONE, OpenShop, Shop
 
 

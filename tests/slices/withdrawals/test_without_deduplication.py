@@ -3,15 +3,14 @@
 import pytest
 
 from payops.withdrawals.domain import State
-from payops.withdrawals.ports import Candidates, Outcome, Report
+from payops.withdrawals.ports import Answer, Candidates, Outcome, Report
 from tests.support.rail import NEVER_CONNECTED, NO, OUTAGE, FakeRail
 from tests.support.shop import OTHER_PHONE, PHONE, OpenShop, Shop
 
 
 @pytest.fixture
 async def shop(open_shop: OpenShop) -> Shop:
-    opened: Shop = await open_shop(FakeRail(deduplicates=False))
-    return opened
+    return await open_shop(FakeRail(deduplicates=False))
 
 
 async def test_a_lost_answer_is_never_sent_again(shop: Shop) -> None:
@@ -64,10 +63,10 @@ async def test_equal_payouts_go_one_after_the_other(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("answer", [NO, NEVER_CONNECTED])
-async def test_a_payout_that_was_not_made_frees_the_way(shop: Shop, answer: object) -> None:
+async def test_a_payout_that_was_not_made_frees_the_way(shop: Shop, answer: Answer) -> None:
     """Failed or back in the queue and cancelled: the next of its kind may go."""
     first = await shop.accepts(100)
-    shop.rail.ignores(*[answer] * 5)  # type: ignore[list-item] - parametrized
+    shop.rail.ignores(*[answer] * 5)
     await shop.sends()
     assert State.FAILED == await shop.state_of(first)
     shop.rail._script.clear()

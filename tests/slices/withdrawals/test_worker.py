@@ -68,7 +68,7 @@ async def test_a_loop_that_fails_goes_on(open_shop: OpenShop) -> None:
                 raise ZeroDivisionError
             return await claims.due(limit)
 
-    shop.services.sender._claims = Failing()  # type: ignore[assignment] - fails once
+    shop.services.sender._claims = Failing()  # type: ignore[assignment]
     worker = Worker(shop.services)
     worker.start()
     txid = await shop.accepts(100)

@@ -27,8 +27,7 @@ def refusal(
     try:
         limits.check(history, kes * 100, NOON)
     except VelocityLimitExceeded as error:
-        assert error.retry_after_seconds is not None
-        return str(error), error.retry_after_seconds
+        return str(error), error.retry_after_seconds or 0
     return None
 
 

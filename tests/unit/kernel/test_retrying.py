@@ -33,7 +33,7 @@ def test_what_the_other_side_asked_for_wins_when_it_is_longer() -> None:
 
 @given(st.integers(1, 10))
 def test_a_wait_stays_between_its_bounds(attempt: int) -> None:
-    """base * 2^(n-1) plus less than the jitter, with real chance."""
+    """From base * 2^(n-1) to that plus less than the jitter, with real chance."""
     wait = SAFE_LOOP.wait_after(attempt)
 
     assert SECOND * 2 ** (attempt - 1) <= wait < SECOND * (2 ** (attempt - 1) + 1)

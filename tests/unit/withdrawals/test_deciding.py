@@ -48,7 +48,7 @@ ANSWERS = [
 
 
 def withdrawal(**fields: Any) -> Withdrawal:
-    given_fields = {"state": State.SENDING, "attempts": 1} | fields
+    given_fields: dict[str, Any] = {"state": State.SENDING, "attempts": 1} | fields
     return Withdrawal(
         user_id="usr_1",
         id=UUID(int=1),
@@ -217,9 +217,9 @@ def test_a_lost_answer_is_otherwise_asked_about(answer: Answer, situation: Any) 
 )
 def test_doubt_never_leads_to_a_release_or_back_to_the_queue(
     answer: Answer,
-    deduplicates: bool,
+    deduplicates: bool,  # noqa: FBT001 - drawn
     tries: int,
-    breaker_wait: timedelta | None,  # noqa: FBT001 - drawn
+    breaker_wait: timedelta | None,
 ) -> None:
     """Once an attempt may have been acted on, no reply to a send frees the money."""
     seen = of_answer(

@@ -94,7 +94,7 @@ class Claims:
         return await self.db.run(work)
 
     def _between_attempts(self, withdrawal: Withdrawal, now: datetime) -> Observation:
-        """Wait for the rail, in the queue if nothing can have been acted on; else ask in the end."""
+        """Back into the queue if nothing can have been acted on; else wait, and ask in the end."""
         if not withdrawal.is_doubtful:
             return Observation(Event.TURNED_AWAY, ACTOR, due_in=_SLOT_WAIT)
         since = withdrawal.first_sent_at or withdrawal.created_at

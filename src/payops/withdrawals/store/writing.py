@@ -61,7 +61,8 @@ RETURNING a.withdrawal_id, a.number
 
 _KEEP_REFERENCES = """
 INSERT INTO payout_references (rail, kind, reference, user_id, withdrawal_id)
-SELECT DISTINCT ON (1, 2, 3) * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])
+SELECT DISTINCT ON (1, 2, 3) *
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])
 ORDER BY 1, 2, 3
 ON CONFLICT (rail, kind, reference) DO UPDATE SET user_id = payout_references.user_id
 RETURNING kind, reference, withdrawal_id
