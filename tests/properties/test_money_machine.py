@@ -6,30 +6,38 @@ completed withdrawal, and every completed withdrawal a payout.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
+    multiple,
     rule,
     run_state_machine_as_test,
 )
 
 from payops.kernel.ids import new_id
 from payops.pii.domain import Msisdn
-from payops.withdrawals.domain import FINAL, HOLDING, State
+from payops.withdrawals.domain import FINAL, HOLDING, Event, State, Withdrawal
 from payops.withdrawals.errors import NotCancellable
 from payops.withdrawals.ports import Outcome
+from payops.withdrawals.service import deciding
+from payops.withdrawals.service.deciding import UNAVAILABLE, Observation, Policy
+from payops.withdrawals.service.settling import Settlement
 from tests.support.rail import NEVER_CONNECTED, NO, OUTAGE, UNCLEAR, FakeRail
 from tests.support.shop import Shop, running_shop
 
 USERS: Final = ("a", "b")
-EXAMPLES: Final = 12
-STEPS: Final = 25
+EXAMPLES: Final = 30
+STEPS: Final = 40
 ROUNDS_MAX: Final = 20
 RELEASED: Final = frozenset({State.FAILED, State.CANCELLED})
 # What the rail answers to a send, and whether it acted on it. Anything may follow a doubt.
@@ -41,6 +49,9 @@ ANSWERS: Final = {
     "declined": (NO, False),
     "never connected": (NEVER_CONNECTED, False),
 }
+
+
+SEEN: Counter[State] = Counter()  # how often each state was met, over all runs
 
 
 class World:
@@ -68,6 +79,11 @@ class MoneyMachine(RuleBasedStateMachine):
 
     # What customers do
 
+    @initialize()
+    def begin_with_money(self) -> None:
+        for who in USERS:
+            self.credit(who, 300)
+
     @rule(who=st.sampled_from(USERS), kes=st.integers(10, 300))
     def credit(self, who: str, kes: int) -> None:
         self.run(self.shop.funds(self.user(who), kes))
@@ -79,7 +95,7 @@ class MoneyMachine(RuleBasedStateMachine):
         target=withdrawals,
         times=st.integers(1, 3),
     )
-    def request(self, who: str, kes: int, times: int) -> str:
+    def request(self, who: str, kes: int, times: int) -> Any:
         """The same key several times at once; what there is not enough for is refused."""
         key = str(new_id())
         available = self.expected(who)[0]
@@ -97,22 +113,22 @@ class MoneyMachine(RuleBasedStateMachine):
         assert {202 if kes <= available else 422} == {answer.status for answer in answers}
         assert 1 == len({answer.body for answer in answers})
         txid: str | None = answers[0].resource
-        if txid is not None:
-            self.asked[txid] = who, kes
-        return txid or ""
+        if txid is None:
+            return multiple()
+        self.asked[txid] = who, kes
+        return txid
 
     @rule(txid=withdrawals)
     def cancel(self, txid: str) -> None:
-        if txid:
-            pending = self.states()[txid] in {State.PENDING, State.CANCELLED}
-            try:
-                self.run(self.shop.cancels(txid))
-            except NotCancellable:
-                assert not pending
+        pending = self.states()[txid] in {State.PENDING, State.CANCELLED}
+        try:
+            self.run(self.shop.cancels(txid))
+        except NotCancellable:
+            assert not pending
 
     # What the worker does
 
-    @rule(answers=st.lists(st.sampled_from(sorted(ANSWERS)), max_size=4))
+    @rule(answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=4))
     def send(self, answers: list[str]) -> None:
         """Send all that is due; the rail answers as told, then takes everything."""
         self.shop.rail._script.extend(ANSWERS[answer] for answer in answers)
@@ -156,17 +172,16 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(txid=withdrawals, status=st.sampled_from(["success", "failed"]))
     def call_back_against_the_facts(self, txid: str, status: str) -> None:
         """Late and contradictory: a final state never changes because of one."""
-        if txid and self.states()[txid] in FINAL:
+        if self.states()[txid] in FINAL:
             before = self.states()[txid]
             self.hear(txid, 1, status=status)
             assert before == self.states()[txid]
 
     @rule(txid=withdrawals, off=st.sampled_from([-1, 1, 1_000]))
     def call_back_with_another_amount(self, txid: str, off: int) -> None:
-        if txid:
-            before = self.states()[txid]
-            self.hear(txid, 1, status="success", amountKES=self.asked[txid][1] + off)
-            assert before == self.states()[txid]
+        before = self.states()[txid]
+        self.hear(txid, 1, status="success", amountKES=self.asked[txid][1] + off)
+        assert before == self.states()[txid]
 
     # What must hold
 
@@ -179,6 +194,7 @@ class MoneyMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_paid_is_released(self) -> None:
         states = self.states()
+        SEEN.update(states.values())
         for txid in self.asked:
             booked = self.shop.rail.payouts_of(txid)
             assert len(booked) <= 1, "sent twice"
@@ -252,12 +268,12 @@ class MoneyMachine(RuleBasedStateMachine):
         self.run(hear())
 
 
-def explore(url: str, rail: FakeRail, plant: Callable[[Shop], object] = lambda _: None) -> None:
+def explore(url: str) -> None:
     """Run the machine against the database at ``url``."""
+    SEEN.clear()
     with asyncio.Runner() as runner:
-        running = running_shop(url, rail)
+        running = running_shop(url, FakeRail())
         shop = runner.run(running.__aenter__())
-        plant(shop)
         MoneyMachine.world = World(runner, shop)
         try:
             run_state_machine_as_test(
@@ -280,4 +296,41 @@ def test_no_order_of_events_breaks_the_books(url: str) -> None:
     """
     Credits, requests, cancellations, lost answers, crashes, callbacks and questions, at random.
     """
-    explore(url, FakeRail())
+    explore(url)
+
+    assert set(State) - {State.REVERSED} <= set(SEEN), "the machine does not get about"
+
+
+def _refunds_on_a_doubt(patch: pytest.MonkeyPatch) -> None:
+    def lost(_: Withdrawal, actor: str, __: Policy) -> Observation:
+        return Observation(Event.REPORTED_FAILED, actor, failure=UNAVAILABLE)
+
+    patch.setattr(deciding, "_lost", lost)
+
+
+def _believes_a_refusal_after_a_doubt(patch: pytest.MonkeyPatch) -> None:
+    original = deciding.of_answer
+
+    def of_answer(withdrawal: Withdrawal, *arguments: Any, **named: Any) -> Observation:
+        return original(replace(withdrawal, is_doubtful=False), *arguments, **named)
+
+    patch.setattr(deciding, "of_answer", of_answer)
+
+
+def _ignores_the_amount(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Settlement, "mismatches", lambda *_: [])
+
+
+@pytest.mark.parametrize(
+    "plant", [_refunds_on_a_doubt, _believes_a_refusal_after_a_doubt, _ignores_the_amount]
+)
+def test_the_machine_finds(
+    plant: Callable[[pytest.MonkeyPatch], None], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A fault planted in the rules is met by some order of events.
+    """
+    plant(monkeypatch)
+
+    with pytest.raises(AssertionError):
+        explore(url)

@@ -65,7 +65,7 @@ def environment(url: str, *, rail: str = "http://127.0.0.1:9/v1", **more: object
         "MPESA_STATUS__FIRST_ASK_SECONDS": 1,
         "MPESA_STATUS__EVERY_SECONDS": 1,
         "MPESA_STATUS__SENT_GRACE_SECONDS": 2,
-        "MPESA_STATUS__UNKNOWN_ANSWERS_MAX": 2,
+        "MPESA_STATUS__UNKNOWN_ANSWERS_MAX": 3,
         "HTTP__RATE_LIMIT_PER_MINUTE": 0,
         "VELOCITY__WITHDRAWALS_PER_HOUR": 0,
         "VELOCITY__WITHDRAWAL_KES_PER_DAY": 0,

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from sqlalchemy import Executable, MetaData, Row, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payops.kernel import errors
@@ -187,7 +187,7 @@ class Database:
                     yield tx
                 except BaseException as error:
                     await tx.roll_back()
-                    if isinstance(error, _LOST):
+                    if isinstance(_driver_error(error), _LOST):
                         raise DatabaseUnavailable from error
                     raise
                 await _uncancelled(tx.commit(notify=self._notify))
@@ -270,6 +270,13 @@ def _begin(*, read_only: bool, seconds_max: int) -> str:
         f"BEGIN {mode}; SET LOCAL lock_timeout = '{_LOCK_SECONDS_MAX}s'; "
         f"SET LOCAL statement_timeout = '{seconds_max}s'"
     )
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """The driver's own error, also when SQLAlchemy has wrapped it (twice) for a Core statement."""
+    while isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    return error
 
 
 async def _driver_of(connection: AsyncConnection) -> Any:

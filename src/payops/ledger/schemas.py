@@ -15,7 +15,6 @@ from payops.kernel.money import CURRENCIES, Money
 from payops.ledger.domain import Posted, Wallet, show
 from payops.ledger.service.movements import Movement, Result
 
-
 # Both are shown on terminals and in exports, where control characters would act.
 _ONE_LINE: Final = r"^[^\x00-\x1F\x7F-\x9F]*$"
 

@@ -32,8 +32,8 @@ def router(inbox: Inbox) -> APIRouter:
     async def receive_mpesa_for(
         request: Request, tx_id: Annotated[str, Path(alias="txId")]
     ) -> Response:
-        # Not refused for its length: a stranger would learn more than that the signature is
-        # bad. What is kept of it is no id either, so it never matches.
+        # Never refused for its form: what is signed is taken in, and judged with the rest of
+        # it. It is only cut, and what is left of an overlong one is no id of ours.
         return await receive(request, "lipana", tx_id[:_PATH_CHARACTERS_MAX])
 
     return routes

@@ -72,6 +72,7 @@ class Inbox:
         self._fingerprints = fingerprints
         self._metrics = metrics
         self._keeps: Batcher[Kept, bool] = Batcher(self._keep, lanes=2)
+        # One lane: of two notifications that contradict each other the later must not overtake.
         self._effects: Batcher[UUID, None] = Batcher(self._apply, lanes=2)
         self._applying: set[asyncio.Task[None]] = set()
         self._rejected = 0

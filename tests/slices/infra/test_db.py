@@ -298,9 +298,7 @@ async def test_what_comes_after_a_commit_comes_only_then(notes: Database) -> Non
     assert ["one", "call"] == heard
 
 
-async def test_a_wake_up_reaches_other_processes_with_the_commit(
-    notes: Database, url: str
-) -> None:
+async def test_a_wake_up_reaches_other_processes_with_the_commit(notes: Database, url: str) -> None:
     """By NOTIFY on the one channel, topic as payload."""
     heard: list[str] = []
     async with connected(url) as other:
@@ -338,6 +336,18 @@ async def test_a_core_statement_runs_in_the_same_transaction(notes: Database) ->
         await write(tx, 1, "mine")
         rows = await tx.select(sa.select(sa.literal_column("text")).select_from(sa.table("notes")))
         assert ["mine"] == [row.text for row in rows]
+
+
+async def test_a_connection_lost_under_a_core_statement_is_unavailable_too(
+    notes: Database,
+) -> None:
+    """Which way a statement went makes no difference to what it means that it failed."""
+    with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
+        async with notes.transaction() as tx:
+            await kill(notes, await tx.fetchval("SELECT pg_backend_pid()"))
+            await tx.select(sa.select(sa.literal_column("1")))
+
+    assert 0 == notes.pool_status()["in_use"]
 
 
 async def kill(database: Database, pid: int) -> None:

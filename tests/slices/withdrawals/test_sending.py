@@ -94,11 +94,13 @@ async def test_a_late_no_does_not_release_anything(shop: Shop) -> None:
     await eventually(lambda: shop.rail.sends)
     await shop.time_comes(txid)
     await shop.services.sender._claims.due(1)
+    unresolved = await shop.withdrawal(txid)
 
     shop.rail.goes_on()
     await shop.settles_down()
 
-    assert State.UNRESOLVED == await shop.state_of(txid)
+    assert State.UNRESOLVED is unresolved.state
+    assert unresolved == await shop.withdrawal(txid)
     assert (0, 10) == await shop.balance()
 
 
