@@ -57,6 +57,9 @@ CREATE INDEX ix_withdrawals_id ON withdrawals (id);
 CREATE INDEX ix_withdrawals_phone_index ON withdrawals (phone_index);
 -- What is due, per state; withdrawals at rest are not in it.
 CREATE INDEX ix_withdrawals_state_due_at ON withdrawals (state, due_at) WHERE due_at IS NOT NULL;
+-- What is open, by age: figures, alerts, and what has waited too long.
+CREATE INDEX ix_withdrawals_state_created_at ON withdrawals (state, created_at)
+    WHERE state NOT IN ('completed', 'failed', 'cancelled', 'reversed');
 
 CREATE TABLE payout_attempts (
     user_id text NOT NULL,

@@ -19,6 +19,7 @@ CREATE TABLE webhook_deliveries (
     body_sealed bytea,
     state text NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
+    errors integer NOT NULL DEFAULT 0,
     due_at timestamptz,
     reason text,
     user_id text,

@@ -169,7 +169,13 @@ def _foundation(settings: Settings) -> _Foundation:
     metrics.on_render(lambda: metrics.set_pool(db.pool_status()))
     return _Foundation(
         db=db,
-        http=HttpClient(timeout_seconds=settings.lipana.timeout_seconds),
+        http=HttpClient(
+            timeout_seconds=settings.lipana.timeout_seconds,
+            # A call that waits for a connection of ours would look like the rail's outage.
+            connections_max=2 * settings.worker.concurrency
+            + 2 * settings.reconciliation.mpesa_concurrency
+            + 8,
+        ),
         metrics=metrics,
         wakeups=wakeups,
         listener=_listener(url, wakeups, metrics) if settings.pool.listen else None,

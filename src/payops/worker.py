@@ -15,7 +15,7 @@ from payops.bootstrap import Services
 from payops.infra.db import DatabaseUnavailable
 from payops.infra.listening import Wakeup
 from payops.webhooks.domain import INBOX
-from payops.withdrawals.service.requesting import DUE
+from payops.withdrawals.service.requesting import DUE, QUESTIONS
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class Worker:
         services = self._services
         self._loops = [
             self._loop("dispatch", services.wakeups.subscribe(DUE), self._dispatch),
-            self._loop("sweep", services.wakeups.subscribe(DUE), services.reconciliation.due),
+            self._loop("sweep", services.wakeups.subscribe(QUESTIONS), services.reconciliation.due),
             self._loop("drain", services.wakeups.subscribe(INBOX), services.inbox.drain),
         ]
         services.scheduler.start()

@@ -25,7 +25,7 @@ from payops.cli.describing import openapi_document
 from payops.webhooks.domain import show
 from tests.support.api import AMINA, PHONE, Api, running_api
 
-EXAMPLES = 24
+EXAMPLES = 16
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -103,7 +104,7 @@ async def test_concurrent_debits_never_take_more_than_there_is(api: Api) -> None
         ({"reason": "x" * 201}, "/reason"),
     ],
 )
-async def test_what_a_movement_must_be(api: Api, body: dict[str, object], pointer: str) -> None:
+async def test_what_a_movement_must_be(api: Api, body: dict[str, Any], pointer: str) -> None:
     """
     422 with a pointer to what is wrong.
     """

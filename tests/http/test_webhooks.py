@@ -94,9 +94,7 @@ async def test_what_is_about_nothing_we_know_is_kept(api: Api) -> None:
     assert "unknown" == state
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"amountKES": 110}, {"userId": "usr_mallory"}, {"amountKES": 1}]
-)
+@pytest.mark.parametrize("wrong", [{"amountKES": 110}, {"userId": "usr_mallory"}, {"amountKES": 1}])
 async def test_what_contradicts_us_is_parked(api: Api, wrong: dict[str, object]) -> None:
     """
     Whatever it names must match; it has no effect and the rail is asked.

@@ -139,27 +139,32 @@ async def test_a_process_killed_with_a_rail_that_does_not_deduplicate(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bug", "point", "knows_our_id", "words"),
+    ("bug", "point", "words"),
     [
-        ("send before commit", "claim:before", False, "key-"),
-        ("mark before effect", "effect:before", True, "not all came to rest"),
-        ("answer before commit", "keep:before", True, "acknowledged"),
+        ("send before commit", "claim:before", "key-"),
+        ("mark before effect", "effect:before", "not all came to rest"),
+        ("answer before commit", "keep:before", "two answers|acknowledged"),
     ],
 )
 async def test_the_harness_catches(
-    bug: str, point: str, knows_our_id: bool, words: str, own_url: str, tmp_path: Path
+    bug: str, point: str, words: str, own_url: str, tmp_path: Path
 ) -> None:
     """
     A fault planted in the service does not survive the checks that the service passes.
     """
-    with pytest.raises(AssertionError, match=words):
+
+    async def play() -> None:
+        knows = bug != "send before commit"  # a rail that de-duplicates would hide it
         async with crashed(
-            own_url, tmp_path, dies=point, bug=bug, knows_our_id=knows_our_id, within=8
+            own_url, tmp_path, dies=point, bug=bug, knows_our_id=knows, within=8
         ) as after:
-            acknowledged = [one["txId"] for one in after.customers.acknowledged.values()]
-            await assert_books(after.database, acknowledged)
+            told = [one["txId"] for one in after.customers.acknowledged.values()]
+            await assert_books(after.database, told)
             assert set(STATES) == set(after.states), "not all came to rest"
             await after.assert_right()
+
+    with pytest.raises(AssertionError, match=words):
+        await play()
 
 
 async def test_a_client_is_never_left_without_an_answer(own_url: str, tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ async def _all_in(customers: Customers, state: str) -> bool:
 
 
 async def _nothing_under_way(place: Town) -> bool:
-    return (await book_of(place.http, place.sandbox.control_url))["underWay"] == 0
+    book = await book_of(place.http, place.sandbox.control_url)
+    return int(book["underWay"]) == 0
 
 
 async def _alert_kinds(database: Database, txid: str) -> list[Any]:

@@ -133,10 +133,7 @@ async def test_three_replicas_send_each_payout_once(own_url: str, tmp_path: Path
             customers = Customers(http, lambda: replicas[next(turn) % 3].url)
             await asyncio.gather(*(customers.fund(f"user-{n}", 1_000) for n in range(30)))
             await asyncio.gather(
-                *(
-                    customers.withdraw(f"user-{n}", 100 + n, PAID, f"key-{n}")
-                    for n in range(30)
-                )
+                *(customers.withdraw(f"user-{n}", 100 + n, PAID, f"key-{n}") for n in range(30))
             )
 
             states = await customers.settled()

@@ -51,7 +51,7 @@ class Customers:
             *(self._until_told("/api/withdrawals/mpesa", key, body) for _ in range(2))
         )
         assert [202, 202] == [answer.status_code for answer in answers], answers[0].text
-        assert answers[0].content == answers[1].content
+        assert answers[0].content == answers[1].content, "two answers to one key"
         withdrawal: dict[str, Any] = answers[0].json()
         self.acknowledged[key] = withdrawal
         return withdrawal
@@ -69,7 +69,9 @@ class Customers:
         found = await asyncio.gather(*(self.state(self.acknowledged[key]["txId"]) for key in keys))
         return dict(zip(keys, found, strict=True))
 
-    async def settled(self, *, within: int = 25, at_rest: frozenset[str] = AT_REST) -> dict[str, str]:
+    async def settled(
+        self, *, within: int = 25, at_rest: frozenset[str] = AT_REST
+    ) -> dict[str, str]:
         """The states once every acknowledged withdrawal has come to rest."""
 
         async def check() -> dict[str, str]:
@@ -98,8 +100,10 @@ class Customers:
 async def watched(url: str) -> AsyncIterator[Database]:
     """The database behind the processes, for a look past them."""
     database = connect(url, pool_size=2)
-    yield database
-    await database.close()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def book_of(http: httpx.AsyncClient, control_url: str) -> dict[str, Any]:
@@ -121,7 +125,8 @@ async def assert_books(database: Database, acknowledged: Sequence[str]) -> None:
 
     The second does not follow from the first: books that lost a withdrawal whole still balance.
     """
-    assert [] == await ledger.verify(database, INVARIANTS)
+    broken = await ledger.verify(database, INVARIANTS)
+    assert not broken, broken
     async with database.transaction(read_only=True) as tx:
         rows = await tx.fetch("SELECT resource FROM idempotency_keys WHERE resource LIKE 'wd_%'")
         count = await tx.fetchval("SELECT count(*) FROM withdrawals")

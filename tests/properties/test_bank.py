@@ -40,18 +40,13 @@ class Bank:
         self.open: list[str] = []
 
     async def run(self) -> None:
-        reading = [asyncio.create_task(self.read(shop)) for shop in self.replicas]
-        try:
-            await asyncio.gather(*(self.client() for _ in range(CLIENTS)))
-        finally:
+        """Until every client is done; the first thing that is wrong ends it for all."""
+        async with asyncio.TaskGroup() as group:
+            reading = [group.create_task(self.read(shop)) for shop in self.replicas]
+            clients = [group.create_task(self.client()) for _ in range(CLIENTS)]
+            await asyncio.wait(clients)
             for reader in reading:
                 reader.cancel()
-            looked = await asyncio.gather(*reading, return_exceptions=True)
-        for failure in looked:
-            if not isinstance(failure, asyncio.CancelledError) and isinstance(
-                failure, BaseException
-            ):
-                raise failure
 
     async def client(self) -> None:
         for _ in range(ACTIONS):

@@ -8,6 +8,7 @@ from typing import Any
 from payops.infra.db import Tx
 from payops.webhooks.ports import Handled
 from payops.withdrawals.domain import State
+from payops.withdrawals.ports import Outcome
 from tests.support.shop import AMINA, Shop, open_shop, shop  # noqa: F401 - fixtures
 
 
@@ -20,17 +21,15 @@ async def test_a_later_contradiction_never_overtakes(shop: Shop) -> None:  # noq
     txid = await shop.is_sent(100)
     channels: Any = shop.services.inbox._channels
     channel = channels["lipana"]
-    is_first, goes_on = True, asyncio.Event()
+    goes_on = asyncio.Event()
 
-    async def slow_at_first(tx: Tx, reports: Sequence[Any]) -> list[Handled]:
-        nonlocal is_first
-        waits, is_first = is_first, False
-        if waits:
+    async def slow_with_success(tx: Tx, reports: Sequence[Any]) -> list[Handled]:
+        if any(report.outcome is Outcome.PAID for report in reports):
             await goes_on.wait()
         handled: list[Handled] = await channel.handler(tx, reports)
         return handled
 
-    channels["lipana"] = replace(channel, handler=slow_at_first)
+    channels["lipana"] = replace(channel, handler=slow_with_success)
     for status in ("success", "failed"):
         said = {"transactionId": txid, "userId": AMINA, "amountKES": 100, "status": status}
         assert await shop.delivers(said)

@@ -28,7 +28,7 @@ from payops.kernel.ids import new_id
 from payops.pii.domain import Msisdn
 from payops.withdrawals.domain import FINAL, HOLDING, Event, State, Withdrawal
 from payops.withdrawals.errors import NotCancellable
-from payops.withdrawals.ports import Outcome
+from payops.withdrawals.ports import Answer, Outcome
 from payops.withdrawals.service import deciding
 from payops.withdrawals.service.deciding import UNAVAILABLE, Observation, Policy
 from payops.withdrawals.service.settling import Settlement
@@ -36,12 +36,12 @@ from tests.support.rail import NEVER_CONNECTED, NO, OUTAGE, UNCLEAR, FakeRail
 from tests.support.shop import Shop, running_shop
 
 USERS: Final = ("a", "b")
-EXAMPLES: Final = 30
+EXAMPLES: Final = 22
 STEPS: Final = 40
 ROUNDS_MAX: Final = 20
 RELEASED: Final = frozenset({State.FAILED, State.CANCELLED})
 # What the rail answers to a send, and whether it acted on it. Anything may follow a doubt.
-ANSWERS: Final = {
+ANSWERS: Final[dict[str, tuple[Answer, bool]]] = {
     "lost, acted on": (OUTAGE, True),
     "lost, never arrived": (OUTAGE, False),
     "unclear, acted on": (UNCLEAR, True),
@@ -51,6 +51,11 @@ ANSWERS: Final = {
 }
 
 
+# The last is rare by chance, and the one that pays twice if it is believed.
+SAYINGS: Final = st.one_of(
+    st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=4),
+    st.just(["lost, acted on", "declined"]),
+)
 SEEN: Counter[State] = Counter()  # how often each state was met, over all runs
 
 
@@ -128,7 +133,7 @@ class MoneyMachine(RuleBasedStateMachine):
 
     # What the worker does
 
-    @rule(answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=4))
+    @rule(answers=SAYINGS)
     def send(self, answers: list[str]) -> None:
         """Send all that is due; the rail answers as told, then takes everything."""
         self.shop.rail._script.extend(ANSWERS[answer] for answer in answers)

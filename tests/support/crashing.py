@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from payops.cli import serving
-from payops.infra.db import Database, Tx
+from payops.infra.db import Tx
 from payops.providers.lipana.adapter import LipanaRail
 from payops.webhooks import store as inbox
+from payops.webhooks.domain import State
 from payops.webhooks.service import Inbox
 from payops.withdrawals.ports import Answer, Payout
 from payops.withdrawals.service.claiming import Claimed, Claims
@@ -149,14 +150,14 @@ def _mark_before_effect() -> None:
 
     async def apply(self: Inbox, batch: Sequence[Any]) -> list[None]:
         async with self._db.transaction() as tx:
-            await inbox.mark(tx, [(i, inbox.State.APPLIED, "", None, None, None) for i in batch])
+            await inbox.mark(tx, [(i, State.APPLIED, "", None, None, None) for i in batch])
         return await original(self, batch)
 
     Inbox._apply = apply  # type: ignore[method-assign]
 
 
 def _answer_before_commit() -> None:
-    """Callers are told before the commit: it follows a moment later, if the process lives."""
+    """Callers are told that it stands, and it was rolled back: as a lost commit would look."""
     original = Tx.commit
     accepting: set[int] = set()
 
@@ -171,33 +172,8 @@ def _answer_before_commit() -> None:
     Tx.commit = commit  # type: ignore[method-assign]
 
 
-def _key_after_work() -> None:
-    """The key is looked up, the work committed, and the key written down in a second step."""
-    from payops.idempotency import store  # noqa: PLC0415 - only this fault needs it
-
-    original = store.insert
-
-    async def insert(tx: Tx, answered: Sequence[Any]) -> None:
-        tx.after_commit(lambda: asyncio.get_running_loop().create_task(later(answered)) and None)
-
-    async def later(answered: Sequence[Any]) -> None:
-        async with _databases[0].transaction() as tx:
-            await original(tx, answered)
-
-    store.insert = insert
-    initialise = Database.__init__
-
-    def made(self: Database, *arguments: Any, **named: Any) -> None:
-        initialise(self, *arguments, **named)
-        _databases.append(self)
-
-    Database.__init__ = made  # type: ignore[method-assign]
-
-
-_databases: list[Database] = []
 _BUGS: Final = {
     "send before commit": _send_before_commit,
     "mark before effect": _mark_before_effect,
     "answer before commit": _answer_before_commit,
-    "key after work": _key_after_work,
 }

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -230,11 +230,6 @@ async def caller(key: str, url: str = "") -> AsyncIterator[httpx.AsyncClient]:
         verify=False,  # plain HTTP: reading certificates would take most of the time
     ) as http:
         yield http
-
-
-def together(contexts: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call each and keep what they return, for tests that start several processes."""
-    return [context() for context in contexts]
 
 
 def _inherited() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Serving until told to stop; then unready, drained, exit 0."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -87,6 +88,10 @@ async def run(
     if server.started and not told.is_set():
         host, port, *_ = listening.getsockname()
         log.info("server.started", host=host, port=port)
+        # What is loaded by now stays: a full collection over it would stop every request for
+        # a tenth of a second, again and again (docs/performance.md).
+        gc.collect()
+        gc.freeze()
         ready()
     await _end(serving, told)
     if not server.started:

@@ -39,6 +39,7 @@ DELETE FROM idempotency_keys
 WHERE (user_id, caller, operation, key) IN (
     SELECT user_id, caller, operation, key FROM idempotency_keys
     WHERE created_at < now() - make_interval(days => $1) AND resource IS NULL
+        AND body IS NOT NULL
     LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
 

@@ -18,5 +18,9 @@ idempotency_keys = sa.Table(
     sa.Column("headers", JSONB),
     sa.Column("body", sa.LargeBinary),
     sa.Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=sa.func.now()),
-    sa.Index("ix_idempotency_keys_created_at", "created_at", postgresql_using="brin"),
+    sa.Index(
+        "ix_idempotency_keys_created_at",
+        "created_at",
+        postgresql_where=sa.text("body IS NOT NULL"),
+    ),
 )

@@ -9,7 +9,7 @@ import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from payops.kernel import errors
 
@@ -65,7 +65,6 @@ class Batcher(Generic[Item, Result]):
             # An empty context: a batch belongs to no single request.
             task = asyncio.create_task(self._drain(), context=contextvars.Context())
             self._busy.add(task)
-            task.add_done_callback(self._busy.discard)
         return await asyncio.shield(waiting.result)
 
     async def drained(self) -> None:
@@ -74,6 +73,14 @@ class Batcher(Generic[Item, Result]):
             await asyncio.wait(self._busy)
 
     async def _drain(self) -> None:
+        try:
+            await self._drain_queue()
+        finally:
+            # In the step that saw the queue empty: one later, and a submit in between would
+            # find every lane busy and its item would wait for ever.
+            self._busy.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _drain_queue(self) -> None:
         while self._queue:
             size = min(len(self._queue), self._size_max)
             batch = [self._queue.popleft() for _ in range(size)]

@@ -8,7 +8,7 @@ but pays for its compilation, so the money path sends plain SQL.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
@@ -40,6 +40,7 @@ CHANNEL = "payops"
 # A lock that takes longer than this is somebody else's transaction gone wrong.
 _LOCK_SECONDS_MAX = 3
 _STATEMENT_SECONDS_MAX = 60
+_SILENCE_SECONDS_MAX = 5
 
 _RETRY = Backoff(attempts_max=5, base=timedelta(milliseconds=10), jitter=timedelta(milliseconds=20))
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -60,6 +61,8 @@ _LOST = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
 )
 _NOT_REPLICATED = "canceling wait for synchronous replication"
 
@@ -87,33 +90,38 @@ def require_no_transaction(action: str) -> None:
 class Tx:
     """One open transaction on one connection."""
 
-    __slots__ = ("_connection", "_driver", "calls_after_commit", "wakes")
+    __slots__ = ("_connection", "_driver", "_timeout_seconds", "calls_after_commit", "wakes")
 
-    def __init__(self, connection: AsyncConnection, driver: Any) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, seconds_max: int) -> None:
+        # The server's own limit ends a slow statement; this one a server that fell silent.
+        self._timeout_seconds = seconds_max + _SILENCE_SECONDS_MAX
         self._connection = connection
         self._driver = driver
         self.wakes: set[str] = set()
         self.calls_after_commit: list[Callable[[], None]] = []
 
     async def fetch(self, sql: str, *arguments: object) -> list[Record]:
-        rows: list[Record] = await self._driver.fetch(sql, *arguments)
+        rows: list[Record] = await self._driver.fetch(
+            sql, *arguments, timeout=self._timeout_seconds
+        )
         return rows
 
     async def fetchrow(self, sql: str, *arguments: object) -> Record | None:
-        return await self._driver.fetchrow(sql, *arguments)
+        return await self._driver.fetchrow(sql, *arguments, timeout=self._timeout_seconds)
 
     async def fetchval(self, sql: str, *arguments: object) -> Any:
-        return await self._driver.fetchval(sql, *arguments)
+        return await self._driver.fetchval(sql, *arguments, timeout=self._timeout_seconds)
 
     async def execute(self, sql: str, *arguments: object) -> int:
         """Run one statement; returns how many rows it touched."""
-        status: str = await self._driver.execute(sql, *arguments)
+        status: str = await self._driver.execute(sql, *arguments, timeout=self._timeout_seconds)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def select(self, statement: Executable) -> Sequence[Row[Any]]:
         """Run a Core statement: for queries put together from parts, off the hot path."""
-        return (await self._connection.execute(statement)).all()
+        async with asyncio.timeout(self._timeout_seconds):
+            return (await self._connection.execute(statement)).all()
 
     def wake(self, topic: str) -> None:
         """On commit, wake whoever waits for ``topic``, in this process and the others."""
@@ -137,19 +145,24 @@ class Tx:
             await self._connection.invalidate()
             raise DatabaseUnavailable from error
         try:
-            await self._driver.execute(f"{wakes if notify else ''}COMMIT")
+            status: str = await self._driver.execute(
+                f"{wakes if notify else ''}COMMIT", timeout=self._timeout_seconds
+            )
         except _UNCLEAR as error:
             await self._connection.invalidate()
             raise CommitUnknown from error
         finally:
             self._driver.remove_log_listener(note)
+        if status != "COMMIT":
+            # PostgreSQL ends an aborted transaction with ROLLBACK and no error.
+            raise RuntimeError("an error inside the transaction was swallowed; nothing stands")
         if any(_NOT_REPLICATED in warning for warning in warnings):
             raise CommitUnknown
 
     async def roll_back(self) -> None:
         """Undo; a connection that cannot even do that is thrown away."""
         try:
-            await _uncancelled(self._driver.execute("ROLLBACK"))
+            await _uncancelled(self._driver.execute("ROLLBACK", timeout=_SILENCE_SECONDS_MAX))
         except (*_UNCLEAR, asyncpg.PostgresError):
             await self._connection.invalidate()
 
@@ -182,7 +195,7 @@ class Database:
         require_no_transaction("open another transaction")
         token = _transaction_open.set(True)
         try:
-            async with self._begun(_begin(read_only=read_only, seconds_max=seconds_max)) as tx:
+            async with self._begun(read_only=read_only, seconds_max=seconds_max) as tx:
                 try:
                     yield tx
                 except BaseException as error:
@@ -232,8 +245,9 @@ class Database:
         }
 
     @asynccontextmanager
-    async def _begun(self, begin: str) -> AsyncGenerator[Tx, None]:
+    async def _begun(self, *, read_only: bool, seconds_max: int) -> AsyncGenerator[Tx, None]:
         """A connection with a transaction open; one that died in the pool is replaced once."""
+        begin = _begin(read_only=read_only, seconds_max=seconds_max)
         try:
             connection = await self._begin(begin)
         except _UNCLEAR:
@@ -242,14 +256,14 @@ class Database:
             except _UNCLEAR as error:
                 raise DatabaseUnavailable from error
         try:
-            yield Tx(connection, await _driver_of(connection))
+            yield Tx(connection, await _driver_of(connection), seconds_max)
         finally:
             await connection.close()
 
     async def _begin(self, begin: str) -> AsyncConnection:
         connection = await self._connect()
         try:
-            await (await _driver_of(connection)).execute(begin)
+            await (await _driver_of(connection)).execute(begin, timeout=_SILENCE_SECONDS_MAX)
         except BaseException:
             # Never back into the pool: it may have a transaction open that nobody owns.
             await connection.invalidate()
@@ -292,7 +306,11 @@ async def _uncancelled(work: Awaitable[T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # the cancellation is what the caller hears of
         raise
 
 

@@ -11,9 +11,12 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
+import structlog
+
 from payops.infra.db import Tx
 from payops.pii import store
 from payops.pii.domain import Access, Msisdn, Place, Purpose, SealedPhone
+from payops.pii.errors import SealBroken, SealingKeyMissing
 from payops.pii.sealing import BlindIndex, Sealer
 from payops.pii.store import Recorded, Tally
 
@@ -22,6 +25,8 @@ __all__ = ["PersonalData", "Recorded", "Sealed", "Tally", "access_report", "acce
 PAGE_MAX = 100
 
 Sealed: TypeAlias = tuple[Place, bytes, Access]
+
+log = structlog.get_logger(__name__)
 
 _PHONE = "phone"
 
@@ -57,6 +62,20 @@ class PersonalData:
     async def open_phones(self, tx: Tx, items: Sequence[Sealed]) -> list[Msisdn]:
         """The numbers of ``items``, in order; all reads are recorded by one statement."""
         return [Msisdn(value.decode()) for value in await self.open_values(tx, items)]
+
+    async def try_phones(self, tx: Tx, items: Sequence[Sealed]) -> list[Msisdn | None]:
+        """Like ``open_phones``, but one that cannot be opened is ``None``, and logged."""
+        if not items:
+            return []
+        await store.record(tx, [place for place, _, _ in items], [access for *_, access in items])
+        return [self._try_phone(place, sealed) for place, sealed, _ in items]
+
+    def _try_phone(self, place: Place, sealed: bytes) -> Msisdn | None:
+        try:
+            return Msisdn(self._sealer.open(place, sealed).decode())
+        except (SealBroken, SealingKeyMissing) as error:
+            log.error("pii.unreadable", field=place.field, row=str(place.row_id), why=str(error))  # noqa: TRY400 - the reason is all there is
+            return None
 
     async def open_value(self, tx: Tx, place: Place, sealed: bytes, access: Access) -> bytes:
         """Like ``open_phone``, for any bytes: a callback's body, a provider's words."""

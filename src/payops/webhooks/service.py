@@ -5,7 +5,7 @@ together: it is never lost, and never has its effect twice.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -73,7 +73,7 @@ class Inbox:
         self._metrics = metrics
         self._keeps: Batcher[Kept, bool] = Batcher(self._keep, lanes=2)
         # One lane: of two notifications that contradict each other the later must not overtake.
-        self._effects: Batcher[UUID, None] = Batcher(self._apply, lanes=2)
+        self._effects: Batcher[UUID, None] = Batcher(self._apply, lanes=1)
         self._applying: set[asyncio.Task[None]] = set()
         self._rejected = 0
 
@@ -281,12 +281,12 @@ class Inbox:
 
         async def work(tx: Tx) -> None:
             for row in await store.lock(tx, [delivery_id], UNKNOWN_FOR):
-                if row["attempts"] + 1 >= ERRORS_MAX:
+                if row["errors"] + 1 >= ERRORS_MAX:
                     result = Handled(Effect.PARKED, "its effect failed too often")
                     await store.mark(tx, [_mark(row, result)])
                     await self._tell(tx, row, result)
                 else:
-                    wait = wait_after(row["attempts"])
+                    wait = wait_after(row["errors"])
                     await store.mark(
                         tx, [(row["id"], State(row["state"]), "error", None, None, wait)]
                     )
@@ -294,9 +294,9 @@ class Inbox:
         await self._db.run(work)
 
 
-async def rematch(tx: Tx, source: str) -> None:
-    """A new reference is known: notifications about the unknown may be about it."""
-    if await store.wake_unknown(tx, source):
+async def rematch(tx: Tx, source: str, subjects: Collection[str]) -> None:
+    """New references are known: those that were about the unknown may be about them."""
+    if subjects and await store.wake_unknown(tx, source, subjects):
         tx.wake(INBOX)
 
 
@@ -342,6 +342,6 @@ def _mark(row: Record, result: Handled) -> tuple[UUID, State, str, str | None, s
         if row["is_old"]:
             return row["id"], State.PARKED, "nobody ever knew it", None, None, None
         wait = wait_after(row["attempts"])
-        return row["id"], State.UNKNOWN, result.reason, None, None, wait
+        return row["id"], State.UNKNOWN, result.reason, None, result.subject, wait
     state = State.APPLIED if result.effect is Effect.APPLIED else State.PARKED
     return row["id"], state, result.reason, result.user_id, result.subject, None

@@ -21,7 +21,7 @@ RETURNING id
 """
 
 _LOCK = """
-SELECT id, source, dedupe_key, path_reference, body_sealed, state, attempts,
+SELECT id, source, dedupe_key, path_reference, body_sealed, state, attempts, errors,
     received_at < now() - $2::interval AS is_old
 FROM webhook_deliveries
 WHERE id = ANY($1::uuid[]) AND due_at IS NOT NULL AND body_sealed IS NOT NULL
@@ -35,6 +35,7 @@ SELECT id FROM webhook_deliveries WHERE due_at <= now() ORDER BY due_at LIMIT $1
 _MARK = """
 UPDATE webhook_deliveries d SET state = n.state, attempts = d.attempts + 1, reason = n.reason,
     user_id = coalesce(n.user_id, d.user_id), subject = coalesce(n.subject, d.subject),
+    errors = CASE n.reason WHEN 'error' THEN d.errors + 1 ELSE 0 END,
     due_at = now() + n.wait, handled_at = CASE WHEN n.wait IS NULL THEN now() END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::interval[])
     AS n (id, state, reason, user_id, subject, wait)
@@ -44,7 +45,8 @@ WHERE d.id = n.id
 # Skipping what is locked: whoever applies it may be waiting for a lock of ours.
 _WAKE_UNKNOWN = """
 UPDATE webhook_deliveries SET due_at = now() WHERE id IN (
-    SELECT id FROM webhook_deliveries WHERE state = 'unknown' AND source = $1 AND due_at > now()
+    SELECT id FROM webhook_deliveries
+    WHERE state = 'unknown' AND source = $1 AND subject = ANY($2::text[]) AND due_at > now()
     LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 
@@ -94,8 +96,8 @@ async def mark(
     await tx.execute(_MARK, *map(list, zip(*marks, strict=True)))
 
 
-async def wake_unknown(tx: Tx, source: str) -> int:
-    return await tx.execute(_WAKE_UNKNOWN, source)
+async def wake_unknown(tx: Tx, source: str, subjects: Collection[str]) -> int:
+    return await tx.execute(_WAKE_UNKNOWN, source, list(subjects))
 
 
 async def count_rejected(tx: Tx) -> int:

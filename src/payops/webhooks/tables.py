@@ -17,6 +17,7 @@ webhook_deliveries = sa.Table(
     sa.Column("body_sealed", sa.LargeBinary),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("errors", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("due_at", _moment),
     sa.Column("reason", sa.Text),
     sa.Column("user_id", sa.Text),

@@ -57,6 +57,12 @@ withdrawals = sa.Table(
         "due_at",
         postgresql_where=sa.text("due_at IS NOT NULL"),
     ),
+    sa.Index(
+        "ix_withdrawals_state_created_at",
+        "state",
+        "created_at",
+        postgresql_where=sa.text("state NOT IN ('completed', 'failed', 'cancelled', 'reversed')"),
+    ),
 )
 
 payout_attempts = sa.Table(

@@ -207,14 +207,14 @@ class _LostReply:
                 return getattr(driver, name)
 
             @staticmethod
-            async def execute(sql: str, *arguments: object) -> Any:
+            async def execute(sql: str, *arguments: object, **limits: int) -> Any:
                 if sql.endswith("COMMIT") and not self.cuts:
                     self.cuts += 1
                     if self._commits:
                         await driver.execute(sql)
                     await asyncio.create_task(self._kill(pid))
                     return await driver.execute("SELECT 1" if self._commits else sql)
-                return await driver.execute(sql, *arguments)
+                return await driver.execute(sql, *arguments, **limits)
 
         tx._driver = Driver()
 

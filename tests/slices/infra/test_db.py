@@ -102,7 +102,8 @@ async def test_a_deadlock_is_retried_whole(notes: Database) -> None:
             nonlocal is_first_run
             if is_first_run:
                 is_first_run = False
-                await both_hold_one.wait()
+                async with asyncio.timeout(5):
+                    await both_hold_one.wait()
             else:
                 runs.append(first)
             await tx.execute("UPDATE notes SET text = text || 'b' WHERE id = $1", second)
@@ -194,7 +195,7 @@ async def test_a_commit_whose_answer_never_comes_is_unknown(notes: Database) -> 
                     return getattr(driver, name)
 
                 @staticmethod
-                async def execute(statement: str) -> Any:
+                async def execute(statement: str, **limits: int) -> Any:
                     await driver.execute(statement)
                     await asyncio.get_running_loop().create_task(
                         kill(notes, pid), context=contextvars.Context()
@@ -219,7 +220,7 @@ async def test_a_commit_that_is_not_replicated_is_unknown(notes: Database) -> No
                     return getattr(driver, name)
 
                 @staticmethod
-                async def execute(statement: str) -> Any:
+                async def execute(statement: str, **limits: int) -> Any:
                     await driver.execute(
                         "DO $$ BEGIN RAISE WARNING 'canceling wait for synchronous replication"
                         " due to user request'; END $$"
@@ -243,14 +244,14 @@ async def test_a_cancelled_caller_does_not_cut_a_commit_short(notes: Database) -
                     return getattr(driver, name)
 
                 @staticmethod
-                async def execute(statement: str) -> Any:
+                async def execute(statement: str, **limits: int) -> Any:
                     committing.set()
                     return await driver.execute(f"SELECT pg_sleep(0.2); {statement}")
 
             tx._driver = Slow()
 
     task = asyncio.create_task(work())
-    await committing.wait()
+    await eventually(committing.is_set)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -270,7 +271,7 @@ async def test_a_cancelled_statement_is_rolled_back(notes: Database) -> None:
             await tx.fetchval("SELECT pg_sleep(30)")
 
     tasks = [asyncio.create_task(work()) for _ in range(3)]
-    await started.wait()
+    await eventually(started.is_set)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

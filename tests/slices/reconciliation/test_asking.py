@@ -301,7 +301,9 @@ async def test_what_stays_unclear_for_too_long_raises_an_alert(shop: Shop) -> No
     txid = await is_unclear(shop)
     assert 0 == await keeping.alert_unclear(shop.db, older_than_minutes=30)
     await shop.execute(
-        "UPDATE withdrawals SET first_sent_at = now() - $1::interval", timedelta(minutes=31)
+        "UPDATE withdrawals SET created_at = created_at - $1::interval,"
+        " first_sent_at = first_sent_at - $1::interval",
+        timedelta(minutes=31),
     )
 
     assert 1 == await keeping.alert_unclear(shop.db, older_than_minutes=30)

@@ -119,7 +119,7 @@ async def test_stopping_while_the_database_is_slow_keeps_the_answer(open_shop: O
         await release.wait()
 
     holding = asyncio.create_task(shop.db.run(hold))
-    await locked.wait()
+    await eventually(locked.is_set)
     shop.rail.goes_on()
     stopping = asyncio.create_task(shop.services.sender.stop(5))
     await eventually(lambda: shop.services.sender._records._busy)

@@ -33,10 +33,11 @@ from payops.withdrawals.ports import (
     StatusAnswer,
 )
 from payops.withdrawals.service import deciding
+from payops.withdrawals.service.claiming import unreadable_phone
 from payops.withdrawals.service.deciding import Policy
 from payops.withdrawals.service.moving import Moved, Moves, contradiction
 from payops.withdrawals.service.requesting import PHONE_PLACE
-from payops.withdrawals.service.settling import Settlement
+from payops.withdrawals.service.settling import Settlement, doubted
 from payops.withdrawals.store import reading, writing
 
 log = structlog.get_logger(__name__)
@@ -46,8 +47,8 @@ ACTOR: Final = "system:reconciliation"
 # Longer than a question takes: another replica does not ask the same meanwhile.
 _ASKING_LEASE: Final = timedelta(minutes=2)
 ASKABLE: Final = (
-    State.SENT,
     State.UNRESOLVED,
+    State.SENT,
     State.REVIEW,
     State.COMPLETED,
     State.FAILED,
@@ -118,10 +119,13 @@ class Inquiry:
     async def questions(
         self, withdrawals: Sequence[Withdrawal], *, origin: str
     ) -> list[tuple[Withdrawal, Question]]:
-        """The questions to put, phone numbers opened and that recorded, in one transaction."""
+        """The questions to put, phone numbers opened and that recorded, in one transaction.
+
+        None for a withdrawal whose number cannot be opened: that raises an alert instead.
+        """
 
         async def work(tx: Tx) -> list[tuple[Withdrawal, Question]]:
-            phones = await self._personal_data.open_phones(
+            phones = await self._personal_data.try_phones(
                 tx,
                 [
                     (
@@ -132,6 +136,9 @@ class Inquiry:
                     for w in withdrawals
                 ],
             )
+            for withdrawal, phone in zip(withdrawals, phones, strict=True):
+                if phone is None:
+                    await alerts.raise_alert(tx, unreadable_phone(withdrawal))
             return [
                 (
                     w,
@@ -144,6 +151,7 @@ class Inquiry:
                     ),
                 )
                 for w, phone in zip(withdrawals, phones, strict=True)
+                if phone is not None
             ]
 
         return await self._db.run(work)
@@ -167,9 +175,12 @@ class Inquiry:
             locked = await writing.lock(tx, {one.withdrawal.id for one in batch})
             moves = Moves(locked, now, self._metrics)
             claimed = await self._claimed(tx, batch)
-            findings = [self._apply(moves, one, claimed, now) for one in batch]
+            doubts: list[Alert] = []
+            findings = [self._apply(moves, one, claimed, now, doubts) for one in batch]
             await moves.write(tx)
-            for alert in self._alerts(moves, batch):
+            for alert in sorted(
+                [*doubts, *self._alerts(moves, batch)], key=lambda alert: alert.key
+            ):
                 await alerts.raise_alert(tx, alert)
             return findings
 
@@ -185,7 +196,14 @@ class Inquiry:
         }
         return await reading.claimed(tx, self._rail.name, references) if references else {}
 
-    def _apply(self, moves: Moves, one: _Asked, claimed: dict[str, UUID], now: datetime) -> Finding:
+    def _apply(
+        self,
+        moves: Moves,
+        one: _Asked,
+        claimed: dict[str, UUID],
+        now: datetime,
+        doubts: list[Alert],
+    ) -> Finding:
         withdrawal = moves.current(one.withdrawal.id)
         if withdrawal is None:
             return Finding.ERROR
@@ -197,6 +215,7 @@ class Inquiry:
             moves.note(contradiction(withdrawal, error, ACTOR))
             moved = None
         if moved is None:
+            doubts.append(doubted(withdrawal, "the rail's own answer"))
             later = deciding.of_no_report(withdrawal, NoAnswer("not believed"), self._policy, now)
             moves.observe(withdrawal.id, later)
         if moved is None or isinstance(answer, NoAnswer):

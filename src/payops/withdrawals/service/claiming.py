@@ -1,15 +1,18 @@
 """Taking due withdrawals up: the attempt is on record, with a lease, before anything is sent."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from payops.alerts import service as alerts
+from payops.alerts.domain import Alert, Severity
 from payops.audit.domain import AuditEvent
 from payops.infra.db import Database, Tx
 from payops.infra.metrics import Metrics
-from payops.pii.domain import Access, Place, Purpose
+from payops.pii.domain import Access, Msisdn, Place, Purpose
 from payops.pii.service import PersonalData, Sealed
 from payops.withdrawals.domain import Event, State, Withdrawal
 from payops.withdrawals.ports import Payout
@@ -22,6 +25,7 @@ from payops.withdrawals.store import writing
 ACTOR: Final = "system:dispatcher"
 _SLOT_WAIT: Final = timedelta(seconds=5)
 _CLEAN_UP_MAX: Final = 100
+_UNREADABLE_WAIT: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Claimed:
 
     withdrawal: Withdrawal
     payout: Payout
+    claimed_at: float = field(default_factory=time.monotonic)  # tidy: a monotonic clock's unit
 
     @property
     def number(self) -> int:
@@ -57,8 +62,7 @@ class Claims:
 
         async def work(tx: Tx) -> list[Claimed]:
             # What is between two attempts, or lost its sender, goes before what is new.
-            rows = await writing.claim(tx, [State.SENDING], self.rail, limit)
-            rows += await writing.claim(tx, [State.PENDING], self.rail, limit - len(rows))
+            rows = await writing.claim(tx, (State.SENDING, State.PENDING), self.rail, limit)
             return await self._begin(tx, rows) if rows else []
 
         return await self.db.run(work)
@@ -77,7 +81,7 @@ class Claims:
         """What can be done while nothing may be sent: end leases, give up what waited too long."""
 
         async def work(tx: Tx) -> int:
-            sending = await writing.claim(tx, [State.SENDING], self.rail, _CLEAN_UP_MAX)
+            sending = await writing.claim(tx, (State.SENDING,), self.rail, _CLEAN_UP_MAX)
             stale = await writing.claim_stale(tx, self.rail, self.pending_max, _CLEAN_UP_MAX)
             if not sending and not stale:
                 return 0
@@ -97,29 +101,60 @@ class Claims:
         """Back into the queue if nothing can have been acted on; else wait, and ask in the end."""
         if not withdrawal.is_doubtful:
             return Observation(Event.TURNED_AWAY, ACTOR, due_in=_SLOT_WAIT)
-        since = withdrawal.first_sent_at or withdrawal.created_at
-        if now - since > self.pending_max:
+        if self._is_late(withdrawal, now):
             return deciding.of_silence(withdrawal, self.policy)
         return Observation(Event.RETRYING, ACTOR, due_in=_SLOT_WAIT)
 
     async def _begin(self, tx: Tx, rows: Sequence[Withdrawal]) -> list[Claimed]:
-        moves = Moves(rows, await _now(tx), self.metrics)
+        now = await _now(tx)
+        moves = Moves(rows, now, self.metrics)
         ready = await self._end_leases(tx, rows, moves)
-        ready = await self._alone(tx, ready, moves)
+        ready = self._repeatable(ready, moves, now)
+        phones = await self._phones(tx, ready, moves)
+        unreadable = [w for w in ready if w.id not in phones]
+        ready = await self._alone(tx, [w for w in ready if w.id in phones], moves)
         for withdrawal in ready:
             moves.observe(withdrawal.id, Observation(Event.CLAIMED, ACTOR, due_in=self.lease))
         begun = [moved for w in ready if (moved := moves.current(w.id))]
         for withdrawal in begun:
             moves.note(_attempt_event(withdrawal))
         await moves.write(tx)
-        if not begun:
-            return []
-        await writing.open_attempts(tx, begun)
-        phones = await self.personal_data.open_phones(tx, [_sealed_phone(w) for w in begun])
+        if begun:
+            await writing.open_attempts(tx, begun)
+        for withdrawal in unreadable:
+            await alerts.raise_alert(tx, unreadable_phone(withdrawal))
         return [
-            Claimed(w, Payout(w.txid, w.user_id, phone, w.amount_minor // 100))
-            for w, phone in zip(begun, phones, strict=True)
+            Claimed(w, Payout(w.txid, w.user_id, phones[w.id], w.amount_minor // 100))
+            for w in begun
         ]
+
+    def _repeatable(
+        self, rows: Sequence[Withdrawal], moves: Moves, now: datetime
+    ) -> list[Withdrawal]:
+        """Those that may go out. Where, or when, a repeat could pay again, a doubt is asked about.
+
+        The rail need not remember our id for ever, and its dialect may have been changed
+        since the doubt arose.
+        """
+        kept = []
+        for withdrawal in rows:
+            if withdrawal.is_doubtful and (not self.deduplicates or self._is_late(withdrawal, now)):
+                moves.observe(withdrawal.id, deciding.of_silence(withdrawal, self.policy))
+            else:
+                kept.append(withdrawal)
+        return kept
+
+    def _is_late(self, withdrawal: Withdrawal, now: datetime) -> bool:
+        since = withdrawal.first_sent_at or withdrawal.created_at
+        return now - since > self.pending_max
+
+    async def _phones(self, tx: Tx, rows: Sequence[Withdrawal], moves: Moves) -> dict[UUID, Msisdn]:
+        """The numbers to pay; one that cannot be read waits, and stops nobody else."""
+        phones = await self.personal_data.try_phones(tx, [_sealed_phone(w) for w in rows])
+        for withdrawal, phone in zip(rows, phones, strict=True):
+            if phone is None:
+                moves.observe(withdrawal.id, Observation(None, ACTOR, due_in=_UNREADABLE_WAIT))
+        return {w.id: p for w, p in zip(rows, phones, strict=True) if p is not None}
 
     async def _end_leases(
         self, tx: Tx, rows: Sequence[Withdrawal], moves: Moves
@@ -151,6 +186,17 @@ def _sealed_phone(withdrawal: Withdrawal) -> Sealed:
     place = Place(*PHONE_PLACE, withdrawal.user_id, withdrawal.id)
     access = Access(ACTOR, Purpose.PAYOUT_SEND, withdrawal.txid, withdrawal.request_id)
     return place, withdrawal.phone_sealed, access
+
+
+def unreadable_phone(withdrawal: Withdrawal) -> Alert:
+    """Its key is missing, or it was tampered with: the log says which."""
+    return Alert(
+        key=f"phone_unreadable:{withdrawal.txid}",
+        kind="phone_unreadable",
+        severity=Severity.CRITICAL,
+        summary="The phone number of a withdrawal cannot be opened; it waits.",
+        detail={"withdrawal": withdrawal.txid},
+    )
 
 
 def _attempt_event(withdrawal: Withdrawal) -> AuditEvent:

@@ -17,10 +17,10 @@ from payops.withdrawals.domain import ID_PREFIX, Event, State, Withdrawal, read,
 from payops.withdrawals.errors import NotCancellable, NothingToRetry, WithdrawalNotFound
 from payops.withdrawals.service.deciding import Observation
 from payops.withdrawals.service.moving import Moves
-from payops.withdrawals.service.requesting import DUE
+from payops.withdrawals.service.requesting import DUE, QUESTIONS
 from payops.withdrawals.store import reading, writing
 
-_UNCLEAR_MAX: Final = 100
+_UNCLEAR_MAX: Final = 1_000
 
 INVARIANTS = (
     Invariant(
@@ -183,7 +183,7 @@ async def retry(
     (withdrawal,) = locked
     if withdrawal.state is State.CANCELLED:
         raise NothingToRetry("It was cancelled before anything was sent.")
-    if await writing.open_numbers(tx, locked):
+    if withdrawal.state is State.SENDING and await writing.open_numbers(tx, locked):
         raise NothingToRetry("An attempt is on the wire; it ends with an answer or its lease.")
     sends = withdrawal.state in (State.PENDING, State.SENDING)
     if sends:
@@ -199,7 +199,7 @@ async def retry(
         detail={"state": withdrawal.state.value, "does": "send" if sends else "ask"},
     )
     await audit.record(tx, [event])
-    tx.wake(DUE)
+    tx.wake(DUE if sends else QUESTIONS)
     return withdrawal
 
 
@@ -217,17 +217,20 @@ async def set_figures(db: Database, metrics: Metrics) -> None:
 
 async def alert_unclear(db: Database, *, older_than_minutes: int) -> int:
     """Raise an alert for each payout that has stayed unclear for too long; returns how many."""
-    async with db.transaction() as tx:
+
+    async def work(tx: Tx) -> int:
         rows = await reading.unclear(tx, older_than_minutes=older_than_minutes, limit=_UNCLEAR_MAX)
-        for row in rows:
+        for txid, amount_minor in sorted((show(row["id"]), row["amount"]) for row in rows):
             await alerts.raise_alert(
                 tx,
                 Alert(
-                    key=f"withdrawal_unclear:{show(row['id'])}",
+                    key=f"withdrawal_unclear:{txid}",
                     kind="withdrawal_unclear",
                     severity=Severity.CRITICAL,
                     summary="A payout has stayed unclear for too long.",
-                    detail={"withdrawal": show(row["id"]), "amountMinor": row["amount"]},
+                    detail={"withdrawal": txid, "amountMinor": amount_minor},
                 ),
             )
-    return len(rows)
+        return len(rows)
+
+    return await db.run(work)

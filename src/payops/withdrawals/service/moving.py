@@ -31,6 +31,7 @@ from payops.withdrawals.store import writing
 log = structlog.get_logger(__name__)
 
 # Raised while a payout is unclear, by whoever notices; over when it is final.
+UNCLEAR: Final = (State.SENT, State.UNRESOLVED, State.REVIEW)
 UNCLEAR_ALERTS: Final = ("withdrawal_unclear", "withdrawal_review")
 
 _AUDIT_KIND: Final[Mapping[State, str]] = {
@@ -99,7 +100,7 @@ class Moves:
         if state is not before.state:
             self._settle(after, seen, request_id)
             self._log.append((after, before.state))
-            if before.state in (State.UNRESOLVED, State.REVIEW) and state in FINAL:
+            if before.state in UNCLEAR and state in FINAL:
                 self._cleared |= {f"{kind}:{after.txid}" for kind in UNCLEAR_ALERTS}
         return Moved(before, after)
 
@@ -117,13 +118,16 @@ class Moves:
         if self._references:
             taken = await writing.keep_references(tx, self._references)
             for rail in {withdrawal.rail for withdrawal, _, _ in self._references}:
-                await webhooks.rematch(tx, rail)
+                named = {
+                    name for w, kind, name in self._references if (w.rail, kind) == (rail, "payout")
+                }
+                await webhooks.rematch(tx, rail, named)
             for withdrawal, kind in taken:
                 await alerts.raise_alert(tx, _already_claimed(withdrawal, kind))
         if self._freed:
             await writing.free_slots(tx, self._freed)
         await audit.record(tx, self._events)
-        for key in self._cleared:
+        for key in sorted(self._cleared):
             await alerts.resolve_alert(tx, key)
         tx.after_commit(self._log_moves)
 

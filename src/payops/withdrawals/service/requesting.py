@@ -26,6 +26,7 @@ from payops.withdrawals.store import reading, writing
 
 OPERATION: Final = "withdrawal"
 DUE: Final = "withdrawals"  # the topic that wakes the dispatcher
+QUESTIONS: Final = "questions"  # the topic that wakes whoever asks
 
 PHONE_PLACE: Final = ("withdrawals", "phone_sealed")
 

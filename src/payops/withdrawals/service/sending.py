@@ -27,7 +27,7 @@ from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
 from payops.audit.domain import AuditEvent
 from payops.infra.batching import Batcher
-from payops.infra.db import CommitUnknown, Database, DatabaseUnavailable, Tx
+from payops.infra.db import Database, Tx
 from payops.infra.metrics import Metrics
 from payops.kernel.breaker import Breaker, Circuit
 from payops.pii.domain import scrub
@@ -50,13 +50,15 @@ from payops.withdrawals.store import writing
 
 log = structlog.get_logger(__name__)
 
+_RECORDING_MAX = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
     claimed: Claimed
     answer: Answer
     breaker_wait: timedelta | None  # while the breaker is open
-    has_closed: bool  # this answer closed the breaker
+    resolves_credentials: bool  # the rail accepts our key (again)
 
 
 class _Stopped(Exception):
@@ -85,6 +87,7 @@ class Sender:
         self._metrics = metrics
         self._concurrency = concurrency
         self._calling = 0
+        self._is_key_proven = False
         self._has_room = asyncio.Event()
         self._stopping = asyncio.Event()
         self._loops: set[asyncio.Task[None]] = set()
@@ -94,13 +97,14 @@ class Sender:
         """Claim what is due, as far as there is room, and begin to send it; returns how many."""
         if self._stopping.is_set():
             return 0
+        was_closed = self._breaker.circuit is Circuit.CLOSED
         admitted = self._breaker.admit(self._concurrency - self._calling)
         if admitted < 1:
             if self._breaker.seconds_until_trial:
                 await self._claims.without_rail()
             return 0
         claimed = await self._claims.due(admitted)
-        if not claimed:
+        if not claimed and not was_closed:
             self._breaker.give_back()
         for one in claimed:
             self._calling += 1
@@ -173,7 +177,7 @@ class Sender:
         """Call the rail and record what it said; returns the wait before the next attempt."""
         began = time.monotonic()
         try:
-            answer = await self._rail.send(claimed.payout)
+            answer = await self._call(claimed)
         finally:
             self._done_calling()
         self._metrics.observe_answer(
@@ -185,19 +189,37 @@ class Sender:
         )
         wait = self._breaker.seconds_until_trial
         answered = _Answered(
-            claimed, answer, timedelta(seconds=wait) if wait else None, has_closed=has_closed
+            claimed,
+            answer,
+            timedelta(seconds=wait) if wait else None,
+            resolves_credentials=self._accepts_key(answer) or has_closed,
         )
         keep_trying = AsyncRetrying(
-            retry=retry_if_exception_type((DatabaseUnavailable, CommitUnknown)),
+            # Nothing else is kept of this answer, and recording it late is safe: only the
+            # open attempt moves anything. A shutdown ends the loop.
+            retry=retry_if_exception_type(Exception),
             wait=wait_random_exponential(max=5),
-            stop=stop_after_delay(self._claims.lease),
+            stop=stop_after_delay(_RECORDING_MAX),
             reraise=True,
         )
         return await keep_trying(self._records.submit, answered)
 
+    async def _call(self, claimed: Claimed) -> Answer:
+        """What the rail says; a claim that a stalled process comes back to is too old to send."""
+        if time.monotonic() - claimed.claimed_at > self._claims.lease.total_seconds() / 2:
+            return NotDelivered("stalled before the call")
+        return await self._rail.send(claimed.payout)
+
     def _done_calling(self) -> None:
         self._calling -= 1
         self._has_room.set()
+
+    def _accepts_key(self, answer: Answer) -> bool:
+        """Once a process: the alert may have been raised by one that a new key replaced."""
+        if self._is_key_proven or not isinstance(answer, Taken | Declined):
+            return False
+        self._is_key_proven = True
+        return True
 
     async def _pause(self, seconds: float) -> None:  # tidy: tenacity's unit
         """Wait between attempts; a stopping process does not."""
@@ -276,7 +298,7 @@ class Sender:
                     detail={"rail": self._rail.name},
                 ),
             )
-        elif any(one.has_closed for one in batch):
+        elif any(one.resolves_credentials for one in batch):
             await alerts.resolve_alert(tx, key)
 
 

@@ -19,7 +19,7 @@ from payops.withdrawals.ports import Report
 from payops.withdrawals.service import deciding
 from payops.withdrawals.service.deciding import Policy
 from payops.withdrawals.service.moving import Moves, contradiction
-from payops.withdrawals.service.requesting import DUE
+from payops.withdrawals.service.requesting import QUESTIONS
 from payops.withdrawals.store import reading, writing
 
 
@@ -46,7 +46,8 @@ class Settlement:
             if withdrawal is None:
                 # The path is not signed, so it proves nothing; but it says whom to ask about.
                 hinted.add(report.path_txid or "")
-                handled.append(Handled(Effect.UNKNOWN, "no such withdrawal"))
+                named = report.reference or report.txid
+                handled.append(Handled(Effect.UNKNOWN, "no such withdrawal", subject=named))
                 continue
             reason = self._apply(moves, withdrawal, report)
             if reason:
@@ -63,9 +64,9 @@ class Settlement:
         to_ask = {withdrawal.id for withdrawal, _ in doubts} | _readable(hinted)
         if to_ask:
             await writing.ask_now(tx, to_ask)
-            tx.wake(DUE)
-        for withdrawal, reason in doubts:
-            await self._alert(tx, withdrawal, reason)
+            tx.wake(QUESTIONS)
+        for withdrawal, reason in sorted(doubts, key=lambda doubt: doubt[0].txid):
+            await alerts.raise_alert(tx, doubted(withdrawal, reason))
         return handled
 
     def _apply(self, moves: Moves, withdrawal: Withdrawal, report: Report) -> str | None:
@@ -92,6 +93,10 @@ class Settlement:
             "reference": bool(known and report.reference and report.reference != known),
             "user": report.user_id not in (None, withdrawal.user_id),
             "amount": report.amount_minor not in (None, withdrawal.amount_minor),
+            # Two receipts for one payout: the customer was paid twice.
+            "receipt": bool(
+                withdrawal.receipt and report.receipt and report.receipt != withdrawal.receipt
+            ),
             "phone": report.phone is not None
             and self.personal_data.phone_index(report.phone) != withdrawal.phone_index,
         }
@@ -103,17 +108,16 @@ class Settlement:
         claimed = await reading.claimed(tx, self.rail, unnamed) if unnamed else {}
         return [_subject(report, claimed.get(report.reference or "")) for report in reports]
 
-    async def _alert(self, tx: Tx, withdrawal: Withdrawal, reason: str) -> None:
-        await alerts.raise_alert(
-            tx,
-            Alert(
-                key=f"withdrawal_contradiction:{withdrawal.txid}",
-                kind="withdrawal_contradiction",
-                severity=Severity.CRITICAL,
-                summary="A report about a payout contradicts what is known of it.",
-                detail={"withdrawal": withdrawal.txid, "reason": reason},
-            ),
-        )
+
+def doubted(withdrawal: Withdrawal, reason: str) -> Alert:
+    """Something said of a payout cannot be true beside what is known of it."""
+    return Alert(
+        key=f"withdrawal_contradiction:{withdrawal.txid}",
+        kind="withdrawal_contradiction",
+        severity=Severity.CRITICAL,
+        summary="A report about a payout contradicts what is known of it.",
+        detail={"withdrawal": withdrawal.txid, "reason": reason},
+    )
 
 
 def _subject(report: Report, claimed: UUID | None) -> UUID | None:

@@ -45,8 +45,10 @@ FROM withdrawals WHERE state NOT IN ('completed', 'failed', 'cancelled', 'revers
 
 _UNCLEAR = """
 SELECT id, user_id, state, amount, first_sent_at FROM withdrawals
-WHERE state IN ('unresolved', 'review') AND first_sent_at < now() - make_interval(mins => $1)
-ORDER BY first_sent_at LIMIT $2
+WHERE state IN ('sent', 'unresolved', 'review')
+    AND state NOT IN ('completed', 'failed', 'cancelled', 'reversed')
+    AND created_at < now() - make_interval(mins => $1)
+ORDER BY id LIMIT $2
 """
 
 

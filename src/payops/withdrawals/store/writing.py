@@ -21,12 +21,12 @@ SELECT {COLUMNS} FROM withdrawals w WHERE w.id = ANY($1::uuid[])
 ORDER BY w.user_id, w.id FOR UPDATE
 """  # noqa: S608 - constants only
 
-# Without an ORDER BY: the index gives each state's oldest first and stops at the limit,
-# where sorting would read the whole backlog at every claim.
+# One state at a time: the index then gives the oldest first and stops at the limit, where
+# several states would have to be sorted, and the whole backlog read, at every claim.
 _CLAIM = f"""
 SELECT {COLUMNS} FROM withdrawals w
-WHERE w.state = ANY($1::text[]) AND w.due_at <= now() AND w.rail = $2
-LIMIT $3 FOR UPDATE SKIP LOCKED
+WHERE w.state = $1 AND w.due_at <= now() AND w.rail = $2
+ORDER BY w.due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - constants only
 
 _UPDATE = """
@@ -100,9 +100,9 @@ FOR UPDATE SKIP LOCKED
 
 _CLAIM_STALE = f"""
 SELECT {COLUMNS} FROM withdrawals w
-WHERE w.state = 'pending' AND w.due_at IS NOT NULL AND w.rail = $1
-    AND w.created_at < now() - $2::interval
-ORDER BY w.due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+WHERE w.state = 'pending' AND w.state NOT IN ('completed', 'failed', 'cancelled', 'reversed')
+    AND w.created_at < now() - $2::interval AND w.rail = $1
+ORDER BY w.created_at LIMIT $3 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - constants only
 
 _OPEN = """
@@ -132,9 +132,16 @@ async def lock(tx: Tx, ids: Collection[UUID]) -> list[Withdrawal]:
     return withdrawals(await tx.fetch(_LOCK, list(ids)))
 
 
-async def claim(tx: Tx, states: Collection[State], rail: str, limit: int) -> list[Withdrawal]:
-    """Due withdrawals in ``states``, locked; those that somebody else has are skipped."""
-    return withdrawals(await tx.fetch(_CLAIM, list(states), rail, limit))
+async def claim(tx: Tx, states: Sequence[State], rail: str, limit: int) -> list[Withdrawal]:
+    """Due withdrawals, locked, of the first state before the next and oldest first.
+
+    Those that somebody else has are skipped.
+    """
+    found: list[Withdrawal] = []
+    for state in states:
+        if len(found) < limit:
+            found += withdrawals(await tx.fetch(_CLAIM, state, rail, limit - len(found)))
+    return found
 
 
 async def update(tx: Tx, rows: Sequence[Withdrawal]) -> None:
