@@ -31,6 +31,11 @@ class WithdrawalLimits:
     per_hour: int
     kes_per_day: int  # whole shillings, per Nairobi day
 
+    @property
+    def are_off(self) -> bool:
+        """Then no history need be read."""
+        return not self.per_hour and not self.kes_per_day
+
     def check(self, history: Sequence[Done], amount_minor: int, now: datetime) -> None:
         """``history`` is in order of time and reaches back far enough for ``window_start``.
 

@@ -68,14 +68,15 @@ class PersonalData:
         if not items:
             return []
         await store.record(tx, [place for place, _, _ in items], [access for *_, access in items])
-        return [self._try_phone(place, sealed) for place, sealed, _ in items]
-
-    def _try_phone(self, place: Place, sealed: bytes) -> Msisdn | None:
-        try:
-            return Msisdn(self._sealer.open(place, sealed).decode())
-        except (SealBroken, SealingKeyMissing) as error:
-            log.error("pii.unreadable", field=place.field, row=str(place.row_id), why=str(error))  # noqa: TRY400 - the reason is all there is
-            return None
+        phones: list[Msisdn | None] = []
+        for place, sealed, _ in items:
+            try:
+                phones.append(Msisdn(self._sealer.open(place, sealed).decode()))
+            except (SealBroken, SealingKeyMissing) as error:
+                why = type(error).__name__ if isinstance(error, SealBroken) else str(error)
+                log.warning("pii.unreadable", field=place.field, row=str(place.row_id), why=why)
+                phones.append(None)
+        return phones
 
     async def open_value(self, tx: Tx, place: Place, sealed: bytes, access: Access) -> bytes:
         """Like ``open_phone``, for any bytes: a callback's body, a provider's words."""

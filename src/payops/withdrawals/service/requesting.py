@@ -87,8 +87,8 @@ class Acceptance:
         wallets = await ledger.lock(tx, {Owner(r.user_id, KES.code) for r in requests})
         now: datetime = await tx.fetchval("SELECT now()")
         # Read after the locks, in a snapshot of its own: no race can pass a limit.
-        users = {request.user_id for request in requests}
-        history = await reading.history(tx, users, window_start(now))
+        users = set() if self._velocity.are_off else {request.user_id for request in requests}
+        history = await reading.history(tx, users, window_start(now)) if users else {}
         books = _Books(
             available={owner.user_id: wallet.available for owner, wallet in wallets.items()},
             done={
@@ -115,7 +115,7 @@ class Acceptance:
     ) -> "_Accepted | PayopsError":
         try:
             self._amounts.check(request.amount_minor)
-            done = books.done[request.user_id]
+            done = books.done.setdefault(request.user_id, [])
             self._velocity.check(done, request.amount_minor, now)
             if books.available.get(request.user_id, 0) < request.amount_minor:
                 raise InsufficientFunds
