@@ -12,8 +12,9 @@ from bench import database
 from bench.database import Cluster
 from bench.serving import SECRETS
 from payops.kernel.ids import new_id
-from payops.pii.domain import Place, parse_msisdn
-from payops.pii.sealing import BlindIndex, KeyRing, Sealer, parse_key
+from payops.ops import evidence
+from payops.pii.domain import KeyMaterial, Place, parse_msisdn
+from payops.pii.sealing import Keys
 from payops.pii.service import PersonalData
 from payops.withdrawals.domain import show
 from payops.withdrawals.service.requesting import PHONE_PLACE
@@ -143,9 +144,9 @@ def history(cluster: Cluster, name: str, *, users: int, journals: int) -> None:
 
 def open_payouts(cluster: Cluster, name: str, count: int, phone: str) -> list[OpenPayout]:
     """``count`` payouts that the rail took two hours ago, each of a user of its own."""
-    index_key = parse_key(SECRETS["PAYOPS_PII__INDEX_KEY"])
     personal_data = PersonalData(
-        Sealer(KeyRing.parse(SECRETS["PAYOPS_PII__KEYS"])), BlindIndex(index_key)
+        Keys.of(KeyMaterial(SECRETS["PAYOPS_PII__KEYS"], SECRETS["PAYOPS_PII__INDEX_KEY"])),
+        journal=evidence.note,
     )
     number = parse_msisdn(phone)
     payouts = [OpenPayout(f"open-{n:06d}", new_id()) for n in range(count)]

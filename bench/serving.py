@@ -23,13 +23,16 @@ _LIMITS: Final = {
     "PAYOPS_HTTP__RATE_LIMIT_PER_MINUTE": "100000000",
     "PAYOPS_VELOCITY__WITHDRAWALS_PER_HOUR": "1000000",
     "PAYOPS_VELOCITY__WITHDRAWAL_KES_PER_DAY": "1000000000000",
+    "PAYOPS_VELOCITY__RECIPIENT_KES_PER_DAY": "1000000000000",
 }
 UNLIMITED: Final = {
     "PAYOPS_HTTP__RATE_LIMIT_PER_MINUTE": "0",
     "PAYOPS_VELOCITY__WITHDRAWALS_PER_HOUR": "0",
     "PAYOPS_VELOCITY__WITHDRAWAL_KES_PER_DAY": "0",
+    "PAYOPS_VELOCITY__RECIPIENT_KES_PER_DAY": "0",
 }
 SECRETS: Final = secrets.made_up()
+RAIL_SECRETS: Final = ("PAYOPS_LIPANA__API_KEY", "PAYOPS_LIPANA__WEBHOOK_SECRET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,16 @@ def sandbox(folder: Path) -> Iterator[Service]:
     for name, value in options.items():
         command += [name, value]
     with _process(command, {}, folder, port) as pid:
+        _wait_until_ready(port, "/", folder)
+        yield Service((port,), (pid,))
+
+
+@contextmanager
+def lean_rail(folder: Path) -> Iterator[Service]:
+    """The rail that is made for load."""
+    (port,) = free_ports()
+    settings = {name: SECRETS[name] for name in RAIL_SECRETS}
+    with _process([sys.executable, "-m", "bench.rail", str(port)], settings, folder, port) as pid:
         _wait_until_ready(port, "/", folder)
         yield Service((port,), (pid,))
 

@@ -8,9 +8,10 @@ and httpcore are left at no retries, because only the caller knows what a second
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
@@ -31,6 +32,7 @@ _BEFORE_WRITE = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _AFTER_WRITE = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError)
 
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
+_HEADERS: Final = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "payops"}
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -56,34 +58,43 @@ class Reply:
 
 
 class HttpClient:
-    """A pool of connections. ``timeout_seconds`` is for one whole call, from the wait for a
-    connection to the last byte of the answer, however slowly it drips.
+    """At most ``connections_max`` connections. ``timeout_seconds`` is for one whole call, from
+    the wait for a connection to the last byte of the answer, however slowly it drips.
 
     Proxies, certificates and credentials named by the environment are not used: requests go
-    where the settings say. Cookies are neither kept nor sent.
+    where the settings say. Under httpx's client stands its transport, and that is used here:
+    it keeps no cookies, follows no redirects and writes no URL to the log.
+
+    Each transport has one connection, and which one is free is known here. In a pool of many
+    httpcore looks through all of them twice a call, which took most of a busy worker's CPU.
     """
 
-    def __init__(self, *, timeout_seconds: int, connections_max: int = _CONNECTIONS_MAX) -> None:
-        # httpx writes each URL to the log, and some URLs are secrets.
-        for name in ("httpx", "httpcore"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+    def __init__(
+        self,
+        *,
+        timeout_seconds: int,
+        connections_max: int = _CONNECTIONS_MAX,
+        ca_file: str | None = None,
+    ) -> None:
+        # Its trace names hosts, and some addresses are secrets.
+        logging.getLogger("httpcore").setLevel(logging.WARNING)
         self._timeout_seconds = timeout_seconds
-        self._client = httpx.AsyncClient(
-            # Waiting for a connection and then making one, TCP and TLS each with its own
-            # limit, ends before the whole call does: an outage is then seen as what it is.
-            timeout=httpx.Timeout(
-                timeout_seconds, pool=timeout_seconds / 5, connect=timeout_seconds / 3
-            ),
-            limits=httpx.Limits(
-                max_connections=connections_max,
-                max_keepalive_connections=connections_max,
-                keepalive_expiry=_IDLE_SECONDS_MAX,
-            ),
-            headers={"accept-encoding": "identity", "user-agent": "payops"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
+        # Waiting for a connection and then making one, TCP and TLS each with its own
+        # limit, ends before the whole call does: an outage is then seen as what it is.
+        self._extensions = {
+            "timeout": httpx.Timeout(timeout_seconds, connect=timeout_seconds / 3).as_dict()
+        }
+        self._pool_seconds = timeout_seconds / 5
+        tls = (
+            ssl.create_default_context(cafile=ca_file)
+            if ca_file
+            else httpx.create_ssl_context(trust_env=False)
         )
+        self._transports = [_transport(tls) for _ in range(connections_max)]
+        # The one used last is the next: few calls at a time keep few connections warm.
+        self._idle: asyncio.LifoQueue[httpx.AsyncHTTPTransport] = asyncio.LifoQueue()
+        for transport in self._transports:
+            self._idle.put_nowait(transport)
 
     async def request(
         self,
@@ -103,28 +114,36 @@ class HttpClient:
         require_no_transaction("use the network")
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self._exchange(method, url, headers, body)
+                request = httpx.Request(
+                    method,
+                    url,
+                    headers={**_HEADERS, **headers},
+                    content=body,
+                    extensions=self._extensions,
+                )
+                async with self._free_transport() as transport:
+                    return await _exchange(transport, request)
         except _BEFORE_WRITE as error:
             raise NeverWritten(type(error).__name__) from error
         except _AFTER_WRITE as error:
             raise AnswerMissing(type(error).__name__) from error
 
-    async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> Reply:
-        async with self._client.stream(
-            method, url, headers=dict(headers), content=body
-        ) as response:
-            content = bytearray()
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > ANSWER_BYTES_MAX:
-                    raise AnswerMissing("answer too long")
-            named = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status_code, named, bytes(content))
+    @asynccontextmanager
+    async def _free_transport(self) -> AsyncGenerator[httpx.AsyncHTTPTransport]:
+        """A transport for one call; who waits longest has the next that is given back."""
+        try:
+            async with asyncio.timeout(self._pool_seconds):
+                transport = await self._idle.get()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("all connections are in use") from error
+        try:
+            yield transport
+        finally:
+            self._idle.put_nowait(transport)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        for transport in self._transports:
+            await transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,6 +155,31 @@ class HttpClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _transport(tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    """With one connection: a call of another origin closes it and opens its own."""
+    return httpx.AsyncHTTPTransport(
+        verify=tls,
+        trust_env=False,
+        limits=httpx.Limits(
+            max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS_MAX
+        ),
+    )
+
+
+async def _exchange(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> Reply:
+    response = await transport.handle_async_request(request)
+    try:
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > ANSWER_BYTES_MAX:
+                raise AnswerMissing("answer too long")
+    finally:
+        await response.aclose()
+    named = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, named, bytes(content))
 
 
 def checked_base_url(url: str) -> str:

@@ -1,7 +1,9 @@
 """Batches of one or more: order, isolation of failures, and callers who leave."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -73,6 +75,59 @@ async def test_lanes_bound_what_is_in_flight() -> None:
     assert 2 == len(till.batches)
     till.open.set()
     assert [2, 4, 6, 8] == await asyncio.gather(*tasks)
+
+
+async def test_batches_that_are_kept_apart_gather_single_items() -> None:
+    """The first waits for nobody; what trickles in soon after shares one batch, a while later."""
+    till = Till()
+    batcher: Batcher[int, int] = Batcher(till.run, lanes=2, apart=timedelta(milliseconds=200))
+    began_ns = time.monotonic_ns()
+
+    await batcher.submit(1)
+    at_once_ns = time.monotonic_ns() - began_ns
+    tasks = []
+    for number in (2, 3, 4):
+        tasks += await submitted(batcher, number)
+        for _ in range(5):  # long enough for a batch of its own, were it to begin at once
+            await asyncio.sleep(0)
+
+    assert [4, 6, 8] == await asyncio.gather(*tasks)
+    assert [[1], [2, 3, 4]] == till.batches
+    assert at_once_ns < 150_000_000
+    assert time.monotonic_ns() - began_ns >= 199_000_000
+
+
+async def test_a_full_batch_is_not_kept_waiting() -> None:
+    """Not when it fills up while it waits, either: being apart is for the small ones."""
+    till = Till()
+    batcher: Batcher[int, int] = Batcher(till.run, size_max=2, apart=timedelta(hours=1))
+    await batcher.submit(1)
+
+    waiting = await submitted(batcher, 2)
+    await asyncio.sleep(0)
+    assert [[1]] == till.batches
+    async with asyncio.timeout(5):
+        await asyncio.gather(*waiting, *(await submitted(batcher, 3)))
+        await asyncio.gather(*(await submitted(batcher, 4, 5)))
+        waiting = await submitted(batcher, 6)
+        await asyncio.sleep(0)
+        assert [[1], [2, 3], [4, 5]] == till.batches
+        await asyncio.gather(*waiting, *(await submitted(batcher, 7)))
+
+    assert [[1], [2, 3], [4, 5], [6, 7]] == till.batches
+
+
+async def test_a_lane_that_finds_nothing_left_runs_nothing() -> None:
+    """Two lanes wait for the same turn; the first takes all."""
+    till = Till()
+    batcher: Batcher[int, int] = Batcher(till.run, lanes=2, apart=timedelta(milliseconds=20))
+    await batcher.submit(1)
+
+    await asyncio.gather(*(await submitted(batcher, 2, 3)))
+    await batcher.drained()
+
+    assert [[1], [2, 3]] == till.batches
+    assert 8 == await batcher.submit(4)
 
 
 async def test_one_poisoned_item_costs_only_itself() -> None:

@@ -105,6 +105,74 @@ async def test_no_connection_in_time_was_never_written() -> None:
             await first
 
 
+async def test_as_many_calls_as_connections_never_wait_for_one() -> None:
+    """Nobody is answered before everybody has arrived: a wait of ours is not the rail's outage."""
+    count, arrived, all_here = 136, 0, asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await reader.readuntil(b"\r\n\r\n{}")
+        arrived += 1
+        if arrived == count:
+            all_here.set()
+        await all_here.wait()
+        writer.write(OK + b"Content-Length: 0\r\n\r\n")
+
+    async with server(talk) as url, HttpClient(timeout_seconds=10, connections_max=count) as http:
+        calls = [http.request("POST", url, body=b"{}") for _ in range(count)]
+        replies = await asyncio.gather(*calls)
+
+    assert [200] * count == [reply.status for reply in replies]
+
+
+async def test_who_waits_gets_the_connection_that_comes_free() -> None:
+    """Also when it is a call given up that gives it back."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    answering = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heard.put_nowait(head.split()[1].decode())
+        await answering.wait()
+        writer.write(OK + b"Content-Length: 0\r\n\r\n")
+
+    async with server(talk) as url, HttpClient(timeout_seconds=20, connections_max=1) as http:
+        async with asyncio.timeout(10):
+            first = asyncio.create_task(http.request("GET", f"{url}/first"))
+            assert "/first" == await heard.get()
+            second = asyncio.create_task(http.request("GET", f"{url}/second"))
+            await asyncio.sleep(0)
+            assert heard.empty()
+            first.cancel()
+            assert "/second" == await heard.get()
+            answering.set()
+
+            assert 200 == (await second).status
+
+
+async def test_calls_one_after_the_other_share_a_connection() -> None:
+    """However many there may be; and a call elsewhere does not need one more."""
+    connections: list[str] = []
+
+    def named(name: str) -> Talk:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(name)
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(OK + b"Content-Length: 0\r\n\r\n")
+
+        return talk
+
+    async with server(named("here")) as here, server(named("there")) as there:
+        async with HttpClient(timeout_seconds=5, connections_max=8) as http:
+            for _ in range(5):
+                await http.request("GET", here)
+        async with HttpClient(timeout_seconds=5, connections_max=1) as http:
+            await http.request("GET", here)
+            await http.request("GET", there)
+
+    assert ["here", "here", "there"] == connections
+
+
 @pytest.mark.parametrize(
     "parts",
     [
