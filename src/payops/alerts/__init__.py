@@ -1,1 +1,1 @@
-"""What operations people must know: raised once, counted while it lasts, then resolved."""
+"""What operations people must know: raised once, counted while it lasts, told, resolved."""

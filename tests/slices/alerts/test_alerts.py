@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from payops.alerts import service
-from payops.alerts.domain import Alert, OpenAlert, Severity
+from payops.alerts.domain import Alert, AlertRecord, Severity
 from payops.infra.db import Database
 from tests.support import sql
 
@@ -26,7 +26,7 @@ async def raised(database: Database, *alerts: Alert) -> list[Any]:
     return lines
 
 
-async def opened(database: Database) -> list[OpenAlert]:
+async def opened(database: Database) -> list[AlertRecord]:
     async with database.transaction(read_only=True) as tx:
         return await service.list_open(tx)
 

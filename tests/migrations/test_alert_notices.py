@@ -1,0 +1,35 @@
+"""Alerts that were open before anybody could be told of them."""
+
+from payops.infra import migrating
+from payops.infra.db import connect
+from tests.support.newsroom import FakeChannel, Newsroom
+from tests.support.postgres import connected
+
+OLD = """
+INSERT INTO alerts (id, key, kind, severity, summary, detail, count, resolved_at) VALUES
+    (gen_random_uuid(), 'open', 'test', 'warning', 'Open before.', '{}', 7, NULL),
+    (gen_random_uuid(), 'over', 'test', 'warning', 'Over before.', '{}', 1, now())
+"""
+
+
+async def test_open_alerts_are_told_after_the_upgrade_and_past_ones_are_not(
+    empty_url: str,
+) -> None:
+    """And the story of each goes on from there."""
+    await migrating.migrate(empty_url, "0009")
+    async with connected(empty_url) as connection:
+        await connection.execute(OLD)
+    await migrating.migrate(empty_url)
+    database = connect(empty_url, pool_size=2)
+    pager = FakeChannel()
+    room = Newsroom(database, pager, quiet_minutes=0)
+
+    await room.works()
+    await room.raises(key="open")
+    await room.resolves("open")
+    await room.works()
+    await database.close()
+
+    assert [("open", "raised"), ("open", "resolved")] == [
+        (notice.key, notice.kind.value) for notice in pager.heard
+    ]
