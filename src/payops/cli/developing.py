@@ -17,9 +17,16 @@ from payops.cli.seeding import seeded
 from payops.dev import secrets
 from payops.infra import logging
 from payops.infra.migrating import migrate
-from payops.infra.settings import PUBLIC_URL, SANDBOX_LIPANA_URL, Environment, Settings
+from payops.infra.settings import (
+    PUBLIC_URL,
+    SANDBOX_LIPANA_URL,
+    SANDBOX_NOWPAYMENTS_URL,
+    Environment,
+    Settings,
+)
 
 _FILE: Final = "run.json"
+_DEMO_USD_KES: Final = "129.50"  # until somebody records a rate with `payops fx set`
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ def dev() -> None:
     secrets.fill_in(os.environ)
     os.environ.setdefault("PAYOPS_LOG__FORMAT", "console")
     os.environ.setdefault("PAYOPS_LOG__LEVEL", "warning")
+    os.environ.setdefault("PAYOPS_CRYPTO__USD_KES_RATE", _DEMO_USD_KES)
     settings = load_settings()
     logging.configure(settings.log, stream=sys.stderr)
     with explained():
@@ -60,7 +68,7 @@ def whereabouts(folder: Path = secrets.FOLDER) -> Whereabouts | None:
 async def _run(settings: Settings, listening: socket.socket) -> None:
     await migrate(bootstrap.needed(settings.database_url, "PAYOPS_DATABASE_URL"))
     async with AsyncExitStack() as stack:
-        complete = await _with_rail(settings, stack)
+        complete = await _with_providers(settings, stack)
         demo = await seeded(complete)
 
         def ready() -> None:
@@ -99,22 +107,40 @@ def _announced(settings: Settings) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-async def _with_rail(settings: Settings, stack: AsyncExitStack) -> Settings:
-    """A sandbox on a free port for the time of ``stack``, unless another rail was given."""
-    lipana = settings.lipana
-    if lipana.base_url != SANDBOX_LIPANA_URL:
+async def _with_providers(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """A sandbox on a free port for the time of ``stack``, for the providers not given otherwise."""
+    urls = {
+        "lipana": settings.lipana.base_url == SANDBOX_LIPANA_URL,
+        "nowpayments": settings.nowpayments.base_url == SANDBOX_NOWPAYMENTS_URL,
+        "btcpay": settings.btcpay.base_url is None,
+    }
+    imitated = [name for name, is_imitated in urls.items() if is_imitated]
+    if not imitated:
         return settings
-    rail = await stack.enter_async_context(
-        sandbox.running(
-            sandbox.Settings(
-                api_key=bootstrap.needed(lipana.api_key, "PAYOPS_LIPANA__API_KEY"),
-                webhook_secret=bootstrap.needed(
-                    lipana.webhook_secret, "PAYOPS_LIPANA__WEBHOOK_SECRET"
-                ),
-                callback_url=f"{settings.public_url}/webhooks/mpesa",
-            )
-        )
-    )
-    return settings.model_copy(
-        update={"lipana": lipana.model_copy(update={"base_url": rail.lipana_url})}
+    where = await stack.enter_async_context(sandbox.running(_imitation(settings)))
+    groups = {
+        name: getattr(settings, name).model_copy(update={"base_url": getattr(where, f"{name}_url")})
+        for name in imitated
+    }
+    return settings.model_copy(update=groups)
+
+
+def _imitation(settings: Settings) -> sandbox.Settings:
+    """Providers that know our keys, sign with our secrets and call us."""
+    lipana, nowpayments, btcpay = settings.lipana, settings.nowpayments, settings.btcpay
+    return sandbox.Settings(
+        api_key=bootstrap.needed(lipana.api_key, "PAYOPS_LIPANA__API_KEY"),
+        webhook_secret=bootstrap.needed(lipana.webhook_secret, "PAYOPS_LIPANA__WEBHOOK_SECRET"),
+        callback_url=f"{settings.public_url}/webhooks/mpesa",
+        nowpayments=sandbox.NowPayments(
+            api_key=bootstrap.needed(nowpayments.api_key, "PAYOPS_NOWPAYMENTS__API_KEY"),
+            ipn_secret=bootstrap.needed(nowpayments.ipn_secret, "PAYOPS_NOWPAYMENTS__IPN_SECRET"),
+            outcome_coin=nowpayments.outcome_currency and nowpayments.outcome_currency.lower(),
+        ),
+        btcpay=sandbox.Btcpay(
+            api_key=bootstrap.needed(btcpay.api_key, "PAYOPS_BTCPAY__API_KEY"),
+            webhook_secret=bootstrap.needed(btcpay.webhook_secret, "PAYOPS_BTCPAY__WEBHOOK_SECRET"),
+            store_id=btcpay.store_id or "",
+            webhook_url=f"{settings.public_url}/webhooks/btcpay",
+        ),
     )

@@ -23,6 +23,11 @@ def made_up() -> dict[str, str]:
         "PAYOPS_AUTH__JWT_KEY": secrets.token_urlsafe(48),
         "PAYOPS_LIPANA__API_KEY": f"lip_sk_test_{secrets.token_hex(16)}",
         "PAYOPS_LIPANA__WEBHOOK_SECRET": secrets.token_hex(32),
+        "PAYOPS_NOWPAYMENTS__API_KEY": f"np_{secrets.token_hex(16)}",
+        "PAYOPS_NOWPAYMENTS__IPN_SECRET": secrets.token_hex(32),
+        "PAYOPS_BTCPAY__STORE_ID": secrets.token_hex(16),  # with these it needs only an address
+        "PAYOPS_BTCPAY__API_KEY": f"btcpay_{secrets.token_hex(16)}",
+        "PAYOPS_BTCPAY__WEBHOOK_SECRET": secrets.token_hex(32),
     }
 
 

@@ -7,18 +7,30 @@ code with the product.
 """
 
 from payops.sandbox.app import create_app
+from payops.sandbox.btcpay.scripts import SCRIPTS as BTCPAY_SCRIPTS
+from payops.sandbox.btcpay.scripts import table as btcpay_table
+from payops.sandbox.choosing import price_of
 from payops.sandbox.lipana.scripts import NUMBERS, SCRIPTS, phone_for, script_for, table
+from payops.sandbox.nowpayments.scripts import SCRIPTS as NOWPAYMENTS_SCRIPTS
+from payops.sandbox.nowpayments.scripts import table as nowpayments_table
 from payops.sandbox.serving import Running, running, serve
-from payops.sandbox.settings import Delays, Settings
+from payops.sandbox.settings import Btcpay, Delays, NowPayments, Settings
 
 __all__ = [
+    "BTCPAY_SCRIPTS",
+    "NOWPAYMENTS_SCRIPTS",
     "NUMBERS",
     "SCRIPTS",
+    "Btcpay",
     "Delays",
+    "NowPayments",
     "Running",
     "Settings",
+    "btcpay_table",
     "create_app",
+    "nowpayments_table",
     "phone_for",
+    "price_of",
     "running",
     "script_for",
     "serve",

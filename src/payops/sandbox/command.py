@@ -10,7 +10,7 @@ import uvicorn
 
 from payops.sandbox.lipana.scripts import table
 from payops.sandbox.serving import Running, serve
-from payops.sandbox.settings import Delays, Settings
+from payops.sandbox.settings import Btcpay, Delays, NowPayments, Settings
 
 _DEFAULTS = Settings()
 
@@ -59,10 +59,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--api-key", default=_DEFAULTS.api_key, help="the key that merchants must send")
     add("--webhook-secret", default=_DEFAULTS.webhook_secret, help="signs callbacks")
     add("--callback-url", default=_DEFAULTS.callback_url, help="for orders that name none")
+    add("--nowpayments-api-key", default=_DEFAULTS.nowpayments.api_key)
+    add("--nowpayments-ipn-secret", default=_DEFAULTS.nowpayments.ipn_secret)
+    add("--btcpay-api-key", default=_DEFAULTS.btcpay.api_key)
+    add("--btcpay-webhook-secret", default=_DEFAULTS.btcpay.webhook_secret)
+    add("--btcpay-webhook-url", default=_DEFAULTS.btcpay.webhook_url)
+    add("--btcpay-store-id", default=_DEFAULTS.btcpay.store_id)
     add("--float-kes", type=int, default=_DEFAULTS.float_kes, help="whole shillings to pay out")
     add("--envelope", choices=["payout", "data"], default=_DEFAULTS.envelope)
     add("--latency-ms", type=int, default=_DEFAULTS.delays.reply_ms, help="time to each reply")
     add("--callback-ms", type=int, default=_DEFAULTS.delays.callback_ms)
+    add("--step-ms", type=int, default=_DEFAULTS.delays.step_ms, help="in crypto payments")
     add("--speed-percent", type=int, default=_DEFAULTS.speed_percent, help="of all delays")
     add("--callbacks-at-once", type=int, default=_DEFAULTS.callbacks_at_once)
     add("--seed", type=int, default=_DEFAULTS.seed, help="of the jitter in delays")
@@ -79,17 +86,31 @@ def _settings(options: argparse.Namespace) -> Settings:
         callback_url=options.callback_url,
         float_kes=options.float_kes,
         envelope=options.envelope,
-        delays=Delays(reply_ms=options.latency_ms, callback_ms=options.callback_ms),
+        delays=Delays(
+            reply_ms=options.latency_ms,
+            callback_ms=options.callback_ms,
+            step_ms=options.step_ms,
+        ),
         speed_percent=options.speed_percent,
         callbacks_at_once=options.callbacks_at_once,
         seed=options.seed,
         loopback_only=not options.anywhere,
+        nowpayments=NowPayments(
+            api_key=options.nowpayments_api_key, ipn_secret=options.nowpayments_ipn_secret
+        ),
+        btcpay=Btcpay(
+            api_key=options.btcpay_api_key,
+            webhook_secret=options.btcpay_webhook_secret,
+            webhook_url=options.btcpay_webhook_url,
+            store_id=options.btcpay_store_id,
+        ),
     )
 
 
 def _announce(where: Running, *, settings: Settings, quiet: bool) -> None:
     print(f"Lipana sandbox on {where.lipana_url}", flush=True)
     if not quiet:
+        print(f"NOWPayments on {where.nowpayments_url}, BTCPay on {where.btcpay_url}", flush=True)
         print(f"Controls on {where.control_url}, callbacks to {settings.callback_url}", flush=True)
 
 

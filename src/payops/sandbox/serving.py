@@ -28,6 +28,16 @@ class Running:
         return f"{self.url}/v1"
 
     @property
+    def nowpayments_url(self) -> str:
+        """The base address of NOWPayments' API, its version included."""
+        return f"{self.url}/nowpayments/v1"
+
+    @property
+    def btcpay_url(self) -> str:
+        """The base address of the BTCPay Server's API, its version included."""
+        return f"{self.url}/btcpay/api/v1"
+
+    @property
     def control_url(self) -> str:
         return f"{self.url}/_sandbox"
 

@@ -20,11 +20,35 @@ class Delays:
     slow_ms: int = 3_000  #: shorter than any sane client's time-out
     hang_ms: int = 60_000  #: longer than any sane client's time-out
     retry_ms: int = 1_000  #: before the first repeat of a refused callback; doubles from there
+    step_ms: int = 1_000  #: between the stages of a crypto payment
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class NowPayments:
+    """One NOWPayments account. Without an IPN secret no notification is sent, as in earnest."""
+
+    api_key: str = field(default="np_test_sandbox", repr=False)
+    ipn_secret: str = field(default="sandbox-ipn-secret", repr=False)
+    outcome_coin: str | None = None  #: what every payment is converted to; None keeps the coin
+    retries: int = 3  #: of a notification that was not answered with 2xx
+    timeout_ms: int = 3_000  #: how long the merchant has to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Btcpay:
+    """One store of a BTCPay Server, and the one webhook that is set up in it."""
+
+    api_key: str = field(default="btcpay_test_sandbox", repr=False)
+    webhook_secret: str = field(default="sandbox-btcpay-secret", repr=False)
+    store_id: str = "SandboxStore"
+    webhook_url: str = "http://127.0.0.1:8000/webhooks/btcpay"
+    retries: int = 8
+    timeout_ms: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +71,17 @@ class Settings:
     callback_retries: int = 8
     callback_timeout_ms: int = 5_000
     loopback_only: bool = True  #: refuse to listen on, or to call back, any other address
+    nowpayments: NowPayments = NowPayments()
+    btcpay: Btcpay = Btcpay()
+    scripts_by_price: bool = True  #: whether a price may choose what happens to a crypto payment
 
     def __post_init__(self) -> None:
         if not self.api_key or not self.webhook_secret:
             raise ValueError("api_key and webhook_secret must not be empty")
+        if not self.nowpayments.api_key or not self.btcpay.api_key or not self.btcpay.store_id:
+            raise ValueError("the keys of NOWPayments and BTCPay and the store must not be empty")
+        if not self.may_call(self.btcpay.webhook_url):
+            raise ValueError("btcpay.webhook_url is not a URL this sandbox may call")
         if self.float_kes < 0 or self.callback_retries < 0:
             raise ValueError("float_kes and callback_retries must not be negative")
         if min(self.speed_percent, self.callbacks_at_once, self.callback_timeout_ms) < 1:

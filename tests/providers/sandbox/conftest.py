@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.providers.sandbox.crypto import Shop, shop_of
 from tests.providers.sandbox.support import SETTINGS, Inbox, Merchant, merchant_of
 
 
@@ -14,3 +15,9 @@ async def merchant() -> AsyncIterator[Merchant]:
 @pytest.fixture
 def inbox(merchant: Merchant) -> Inbox:
     return merchant.inbox
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    async with shop_of() as shop:
+        yield shop

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from payops.sandbox import Delays, Settings, create_app, running, table
+from payops.sandbox import Btcpay, Delays, NowPayments, Settings, create_app, running, table
 from tests.providers.sandbox.support import API_KEY, SETTINGS, Inbox, payout_in
 from tests.support.waiting import eventually
 
@@ -187,6 +187,10 @@ async def test_under_another_server_a_lost_reply_is_still_lost() -> None:
         {"speed_percent": 0},
         {"callbacks_at_once": 0},
         {"callback_url": "http://example.com/"},
+        {"nowpayments": NowPayments(api_key="")},
+        {"btcpay": Btcpay(api_key="")},
+        {"btcpay": Btcpay(store_id="")},
+        {"btcpay": Btcpay(webhook_url="http://example.com/")},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
@@ -211,3 +215,32 @@ def test_settings_do_not_print_their_secrets() -> None:
     """
     assert API_KEY not in repr(SETTINGS)
     assert SETTINGS.webhook_secret not in repr(SETTINGS)
+    assert SETTINGS.nowpayments.ipn_secret not in repr(SETTINGS)
+    assert SETTINGS.btcpay.webhook_secret not in repr(SETTINGS)
+
+
+async def test_the_program_takes_the_credentials_of_every_provider() -> None:
+    """
+    Keys and store given on the command line are the ones that are asked for.
+    """
+    nowpayments = ("--nowpayments-api-key", "np-key", "--nowpayments-ipn-secret", "ipn")
+    btcpay = ("--btcpay-api-key", "btc-key", "--btcpay-store-id", "Shop", "--step-ms", "0")
+    async with program("--port", "0", "--quiet", *nowpayments, *btcpay) as process:
+        url = (await url_of(process)).removesuffix("/v1")
+        async with httpx.AsyncClient(base_url=url) as http:
+            coins = await http.get(
+                "/nowpayments/v1/merchant/coins", headers={"x-api-key": "np-key"}
+            )
+            invoices = await http.get(
+                "/btcpay/api/v1/stores/Shop/invoices", headers={"authorization": "token btc-key"}
+            )
+
+            assert (200, 200) == (coins.status_code, invoices.status_code)
+
+
+def test_an_account_is_settled_in_a_coin_that_there_is() -> None:
+    """
+    An outcome coin that nobody has is refused at the start.
+    """
+    with pytest.raises(ValueError, match="outcome_coin"):
+        create_app(replace(SETTINGS, nowpayments=NowPayments(outcome_coin="gold")))

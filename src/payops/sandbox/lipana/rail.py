@@ -1,20 +1,17 @@
 """The rail at work: it books, it settles when the time has come, and it tells the merchant."""
 
 import asyncio
-import logging
-from collections.abc import Coroutine
 from random import Random
-from typing import Any, assert_never
+from typing import assert_never
 
 from payops.sandbox.delivery import Postman
+from payops.sandbox.errands import Errands
 from payops.sandbox.faults import Faults
 from payops.sandbox.lipana import callbacks
 from payops.sandbox.lipana.book import Book, Names, Order, Payout
 from payops.sandbox.lipana.outcomes import Callback, Outcome, Reply
 from payops.sandbox.lipana.scripts import script_for
 from payops.sandbox.settings import Settings
-
-log = logging.getLogger(__name__)
 
 _OK = 200
 
@@ -30,23 +27,23 @@ class Rail:
         self._postman = Postman(
             at_once=settings.callbacks_at_once, timeout_ms=settings.callback_timeout_ms
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self._open(settings.float_kes)
 
     @property
     def under_way(self) -> int:
         """How many payouts and repeats of callbacks are still waiting for their moment."""
-        return len(self._tasks) + len(self._unanswered)
+        return len(self._errands) + len(self._unanswered)
 
     async def reset(self, float_kes: int | None = None) -> None:
         """Forget everything. Callbacks under way are cancelled."""
-        await self._cancel()
+        await self._errands.cancel()
         self.faults.clear()
         self._open(self.settings.float_kes if float_kes is None else float_kes)
 
     async def aclose(self) -> None:
         """Cancel what is under way and close the connections."""
-        await self._cancel()
+        await self._errands.cancel()
         await self._postman.aclose()
 
     def take(self, order: Order) -> tuple[Reply, Payout | None, bool]:
@@ -78,7 +75,7 @@ class Rail:
         """
         if payout in self._unanswered:
             self._unanswered.remove(payout)
-            self._spawn(self._play_later(payout))
+            self._errands.start(self._play_later(payout))
 
     async def play(self, payout: Payout) -> None:
         """Settle ``payout`` now and send its callbacks, one after the other."""
@@ -114,7 +111,7 @@ class Rail:
         )
         for answered in answers:
             if answered != _OK and callback.repeated:
-                self._spawn(self._repeat(payout, callback, body))
+                self._errands.start(self._repeat(payout, callback, body))
         return answers
 
     async def _repeat(self, payout: Payout, callback: Callback, body: bytes) -> None:
@@ -155,19 +152,3 @@ class Rail:
         self._chance = Random(self.settings.seed)
         self._attempts: dict[tuple[str, int], int] = {}
         self._unanswered: set[Payout] = set()  #: booked, but the reply is still to be sent
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("sandbox.task_failed", exc_info=error)
-
-    async def _cancel(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,22 +1,20 @@
 """Lipana's endpoints."""
 
 import hmac
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from payops.sandbox.faults import Fault, FaultKind
-from payops.sandbox.hangup import HangUp, is_gone_within
+from payops.sandbox.guard import Guard, wait
+from payops.sandbox.hangup import HangUp
 from payops.sandbox.lipana import wire
 from payops.sandbox.lipana.book import FloatTooLow, OtherOrder, Payout
-from payops.sandbox.lipana.outcomes import Lookup, Pace, Refusal, Reply, Shape
+from payops.sandbox.lipana.outcomes import Lookup, Pace, Reply, Shape
 from payops.sandbox.lipana.rail import Rail
 from payops.sandbox.lipana.scripts import LOW_FLOAT
-
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+from payops.sandbox.replies import page_of_html
 
 LIST_LIMIT_MAX = 100
 
@@ -27,41 +25,25 @@ class Endpoints:
     def __init__(self, rail: Rail) -> None:
         self._rail = rail
         self._settings = rail.settings
+        self._guarded = Guard(
+            rail.settings, rail.faults, error=_error, turned_away=self._turned_away
+        )
 
     def routes(self) -> list[Route]:
         """Relative to the rail's base path."""
         return [
-            Route("/payouts/phone", self._faulty(self._pay), methods=["POST"]),
-            Route("/payouts", self._faulty(self._list), methods=["GET"]),
-            Route("/payouts/{id}", self._faulty(self._show), methods=["GET"]),
+            Route("/payouts/phone", self._guarded(self._pay), methods=["POST"]),
+            Route("/payouts", self._guarded(self._list), methods=["GET"]),
+            Route("/payouts/{id}", self._guarded(self._show), methods=["GET"]),
         ]
 
-    def _faulty(self, endpoint: Endpoint) -> Endpoint:
-        """``endpoint`` behind the key check and whatever is wrong with the whole rail."""
-
-        async def guarded(request: Request) -> Response:
-            fault = self._rail.faults.take(request.method)
-            if fault is not None and (instead := _instead(fault)):
-                return instead
-            refused = self._refused(request)
-            if refused is not None:
-                return wire.refusal(refused)
-            response = await endpoint(request)
-            if fault is not None:
-                await self._wait(request, _lateness_ms(fault, self._settings.delays.slow_ms))
-                if fault.kind is FaultKind.LOST:
-                    return HangUp()
-            return response
-
-        return guarded
-
-    def _refused(self, request: Request) -> Refusal | None:
+    def _turned_away(self, request: Request) -> Response | None:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         key = request.headers.get("x-api-key") or bearer
         if key.startswith("lip_pk_"):
-            return wire.FORBIDDEN
+            return wire.refusal(wire.FORBIDDEN)
         known = hmac.compare_digest(key.encode(), self._settings.api_key.encode())
-        return None if known else wire.UNAUTHORIZED
+        return None if known else wire.refusal(wire.UNAUTHORIZED)
 
     async def _pay(self, request: Request) -> Response:
         try:
@@ -116,42 +98,15 @@ class Endpoints:
             case Pace.USUAL:
                 await self._settings.pause(delays.reply_ms)
             case Pace.SLOW:
-                await self._wait(request, delays.slow_ms)
+                await wait(request, self._settings, delays.slow_ms)
             case Pace.HANGING:
-                await self._wait(request, delays.hang_ms)
+                await wait(request, self._settings, delays.hang_ms)
             case _:
                 assert_never(reply.pace)
 
-    async def _wait(self, request: Request, delay_ms: int) -> None:
-        """Wait, but no longer than the client does."""
-        if delay_ms:
-            await request.body()
-            await is_gone_within(request.receive, self._settings.limit(delay_ms))
 
-
-def _instead(fault: Fault) -> Response | None:
-    """The answer of a rail that acts on nothing; None for a fault that lets it act."""
-    match fault.kind:
-        case FaultKind.DOWN:
-            return HangUp()
-        case FaultKind.UNAUTHORIZED:
-            return wire.refusal(wire.UNAUTHORIZED)
-        case FaultKind.FORBIDDEN:
-            return wire.refusal(wire.FORBIDDEN)
-        case FaultKind.SERVER_ERROR:
-            return wire.refusal(wire.SERVER_ERROR)
-        case FaultKind.RATE_LIMITED:
-            response = wire.refusal(wire.RATE_LIMITED)
-            response.headers["retry-after"] = str(fault.retry_after_seconds)
-            return response
-        case FaultKind.LOST | FaultKind.SLOW | FaultKind.LATENCY:
-            return None
-        case _:
-            assert_never(fault.kind)
-
-
-def _lateness_ms(fault: Fault, slow_ms: int) -> int:
-    return slow_ms if fault.kind is FaultKind.SLOW else fault.latency_ms
+def _error(status: int) -> Response:
+    return wire.refusal(wire.ERRORS[status])
 
 
 def _answer(reply: Reply, payout: Payout | None, rail: Rail) -> Response:
@@ -179,7 +134,7 @@ def _reply(reply: Reply) -> Response:
         return HangUp()
     if reply.refusal is not None:
         return wire.refusal(reply.refusal)
-    return wire.page_of_html()
+    return page_of_html()
 
 
 def _number(request: Request, name: str, *, default: int, highest: int) -> int | None:

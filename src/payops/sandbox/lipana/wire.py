@@ -4,10 +4,11 @@ import json
 import re
 from typing import Any
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from payops.sandbox.lipana.book import Order, Payout, Status
 from payops.sandbox.lipana.outcomes import Lookup, Refusal
+from payops.sandbox.replies import answer
 from payops.sandbox.settings import Envelope, Settings
 
 AMOUNT_KES_MIN = 10
@@ -20,6 +21,11 @@ RATE_LIMITED = Refusal(429, "RATE_LIMIT_EXCEEDED", "Too many requests")
 SERVER_ERROR = Refusal(500, "INTERNAL_ERROR", "Something went wrong")
 NOT_FOUND = Refusal(404, "NOT_FOUND", "Payout not found")
 OTHER_ORDER = Refusal(409, "DUPLICATE_TRANSACTION", "transactionId was used for another payout")
+
+#: What a fault of the whole rail looks like.
+ERRORS = {
+    refused.status: refused for refused in (UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, SERVER_ERROR)
+}
 
 
 class Invalid(Exception):
@@ -129,17 +135,6 @@ def refusal(refused: Refusal, errors: dict[str, str] | None = None) -> Response:
 def invalid(error: Invalid) -> Response:
     """400 with what is wrong."""
     return refusal(Refusal(400, "VALIDATION_ERROR", "The request is not valid"), error.errors)
-
-
-def page_of_html() -> Response:
-    """What a proxy in front of the rail may put in place of its answer."""
-    return HTMLResponse("<html><body><h1>Please wait</h1></body></html>\n")
-
-
-def answer(status: int, content: object) -> Response:
-    """JSON, without spaces."""
-    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-    return Response(body, status, media_type="application/json")
 
 
 def _is_id(value: object) -> bool:
