@@ -1,0 +1,61 @@
+"""BTCPay's notifications: is it theirs, and which invoice is it about.
+
+They say little, and what they say is not taken: the invoice is read back. Only the order they
+name is used, to recognise an invoice whose making was never answered. A notification that is
+delivered again has another delivery id, so it is other bytes and reads the invoice once more.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from payops.deposits.ports import Notice, Snapshot
+from payops.providers.btcpay import wire
+from payops.webhooks.ports import Unreadable
+
+SIGNATURE_HEADER: Final = "btcpay-sig"
+
+# One signature. Two headers arrive joined by a comma, which does not match.
+_SIGNATURE = re.compile(r"sha256=([0-9a-fA-F]{64})", re.ASCII)
+
+
+class BtcPayNotifications:
+    """``secrets``: the current webhook secret and, while it is being rotated, the previous one."""
+
+    name = "btcpay"
+
+    def __init__(self, secrets: tuple[bytes, ...]) -> None:
+        # An empty key would be one that everybody knows.
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes) -> bool:
+        match = _SIGNATURE.fullmatch(headers.get(SIGNATURE_HEADER, ""))
+        if match is None:
+            return False
+        signature = bytes.fromhex(match[1])
+        # Every secret is tried, so that the time taken does not tell which one fits.
+        fits = [
+            hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), signature)
+            for secret in self._secrets
+        ]
+        return any(fits)
+
+    def read(self, path_reference: str | None, body: bytes) -> Notice:
+        """Any event about an invoice, also of a type that is new.
+
+        Raises:
+            Unreadable: no invoice is named, or another one than in the path.
+        """
+        try:
+            content = wire.read_object(body)
+            reference = wire.id_of(content.get("invoiceId"), "invoice id")
+        except wire.NotUnderstood as error:
+            raise Unreadable(str(error)) from None
+        if path_reference not in {None, reference}:
+            raise Unreadable("path and invoice id differ")
+        order_id = wire.order_id_in(content)
+        if order_id is None:
+            return Notice(reference)
+        return Notice(reference, Snapshot(reference, None, "", order_id=order_id))
