@@ -1,0 +1,1 @@
+"""NOWPayments, a provider of crypto deposits: what it is asked, answers and notifies with."""

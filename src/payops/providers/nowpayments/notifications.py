@@ -1,0 +1,95 @@
+"""NOWPayments' notifications: is it theirs, and what does it say.
+
+The signature covers what the body means, not its bytes, and neither a time nor an event id:
+an old notification can be delivered again for ever, and spelled in other ways. So ids are
+taken in one spelling only, and whatever a notification says is a hint until read back.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import structlog
+
+from payops.deposits.ports import Notice
+from payops.providers.nowpayments import canonical
+from payops.providers.nowpayments.canonical import Form, NotUnderstood, Object
+from payops.providers.nowpayments.payments import snapshot_of
+from payops.webhooks.ports import Unreadable
+
+SIGNATURE_HEADER: Final = "x-nowpayments-sig"
+
+log = structlog.get_logger(__name__)
+
+# One signature, in either case. Two headers arrive joined by a comma, which does not match.
+_SIGNATURE = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
+
+
+def _noted(form: Form) -> None:
+    log.debug("nowpayments.signature_matched", form=form.value)
+
+
+class NowPaymentsNotifications:
+    """``secrets``: the current IPN secret and, while it is being rotated, the previous one.
+
+    ``matched`` is told which print the provider had signed.
+    """
+
+    name = "nowpayments"
+
+    def __init__(
+        self, secrets: tuple[bytes, ...], *, matched: Callable[[Form], None] = _noted
+    ) -> None:
+        # The provider trims its own copy. An empty key would be one that everybody knows.
+        self._secrets = tuple(trimmed for secret in secrets if (trimmed := secret.strip()))
+        self._matched = matched
+
+    def is_authentic(self, headers: Mapping[str, str], body: bytes) -> bool:
+        match = _SIGNATURE.fullmatch(headers.get(SIGNATURE_HEADER, ""))
+        if match is None or not self._secrets or len(body) > canonical.BODY_BYTES_MAX:
+            return False
+        signature = bytes.fromhex(match[0])
+        try:
+            for form, text in _prints(canonical.parse(body)):
+                if self._fits(text, signature):
+                    self._matched(form)
+                    return True
+        except NotUnderstood:
+            return False
+        return False
+
+    def read(self, path_reference: str | None, body: bytes) -> Notice:  # noqa: ARG002 - one address for all
+        """What is claimed of one payment.
+
+        Raises:
+            Unreadable: not about a payment, or a value that cannot be; nothing is guessed.
+        """
+        try:
+            content = canonical.parse(body)
+            if "payment_id" not in content or "batch_withdrawal_id" in content:
+                raise NotUnderstood("not about a payment")  # noqa: TRY301 - as any other
+            claimed = snapshot_of(content)
+        except NotUnderstood as error:
+            raise Unreadable(str(error)) from None
+        return Notice(claimed.reference, claimed)
+
+    def _fits(self, text: bytes, signature: bytes) -> bool:
+        # Every secret is tried, so that the time taken does not tell which one fits.
+        fits = [
+            hmac.compare_digest(hmac.digest(secret, text, hashlib.sha512), signature)
+            for secret in self._secrets
+        ]
+        return any(fits)
+
+
+def _prints(content: Object) -> Iterator[tuple[Form, bytes]]:
+    """What may have been signed, the likeliest first, each made only if it is needed."""
+    script = canonical.printed(content, Form.SCRIPT)
+    yield Form.SCRIPT, script
+    literal = canonical.printed(content, Form.LITERAL)
+    if literal != script:
+        yield Form.LITERAL, literal
+    if canonical.has_lists(content):
+        yield Form.INDEXED, canonical.printed(content, Form.INDEXED)
