@@ -5,9 +5,12 @@ its rules: Communications Authority of Kenya numbering plan as carried by
 libphonenumber, with the guards that its permissive parser needs (docs/providers/lipana.md).
 """
 
+import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -83,6 +86,17 @@ class Purpose(StrEnum):
     INVESTIGATION = "investigation"
     LEGAL_REQUEST = "legal_request"
     KEY_ROTATION = "key_rotation"
+    DEVICE_VERIFICATION = "device_verification"
+
+
+# What a person may name. The others are the service's own, which work through rows by rule;
+# a person's reads are counted against a quota.
+BY_PEOPLE: Final = frozenset(
+    {Purpose.CUSTOMER_SUPPORT, Purpose.INVESTIGATION, Purpose.LEGAL_REQUEST}
+)
+
+HOUSE: Final = "@house"  # the user id of what belongs to no user
+ERASED: Final = "erased"  # what is shown where a phone number was
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +118,8 @@ class Access:
     """Who reads personal data and why, as it is recorded.
 
     ``actor`` is ``user:…``, ``key:…`` or ``system:dispatcher``; ``subject`` the shown id of
-    what it is read for; ``origin`` where from: a client address or the name of a job.
+    what it is read for; ``origin`` where from: the network of a client or the name of a job;
+    ``reason`` a person's own words.
     """
 
     actor: str
@@ -112,6 +127,135 @@ class Access:
     subject: str
     request_id: str | None = None
     origin: str = ""
+    reason: str | None = None
+
+
+def prefix_of(address: str) -> str:
+    """The network of a client as it is recorded: IPv4 /24, IPv6 /48; "" for what is neither.
+
+    Enough to see that a read came from somewhere else than the office, and no more.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Values opened by one statement for one actor and purpose; evidence of the rows of it.
+
+    ``digest`` is over every column of the ``count`` rows of the access log.
+    """
+
+    id: UUID
+    actor: str
+    purpose: Purpose
+    request_id: str | None
+    subject: str | None
+    user_id: str
+    count: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many values one principal may open for one purpose of people's; 0 is off."""
+
+    per_hour: int = 0
+    per_day: int = 0
+
+
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+
+
+def _require_identifiers(*names: str | None) -> None:
+    if any(name is not None and not _IDENTIFIER.fullmatch(name) for name in names):
+        raise ValueError("not the name of a table or column")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCopy:
+    """Where else the blind index of a row stands; ``beside`` is unique together with it."""
+
+    table: str
+    id_column: str
+    index_column: str
+    beside: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_identifiers(self.table, self.id_column, self.index_column, *self.beside)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedColumn:
+    """A column of sealed values, so that rotation finds it: its slice declares it.
+
+    The names are constants of ours and become part of SQL. Without a ``user_column`` the
+    values are bound to the house. ``index_column`` holds the blind index of the same value.
+    """
+
+    table: str
+    column: str
+    id_column: str = "id"
+    user_column: str | None = "user_id"
+    index_column: str | None = None
+    copies: tuple[IndexCopy, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_identifiers(self.table, self.column, self.id_column)
+        _require_identifiers(self.user_column, self.index_column)
+
+    @property
+    def field(self) -> str:
+        return f"{self.table}.{self.column}"
+
+    def place(self, user_id: str, row_id: UUID) -> Place:
+        return Place(self.table, self.column, user_id, row_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """Keys as they are written down, wherever that is. Nothing of it is shown by ``repr``."""
+
+    keys: str = field(repr=False)
+    index_key: str = field(repr=False)
+    index_key_previous: str | None = field(default=None, repr=False)
+    fingerprint_key: str | None = field(default=None, repr=False)
+    source: str = ""  #: "" is the environment
+
+    def name_of(self, key: str) -> str:
+        """How to call one of the keys in an error: ``PAYOPS_PII__KEYS``, ``keys in Vault``."""
+        return f"{key} in {self.source}" if self.source else f"PAYOPS_PII__{key.upper()}"
+
+    @classmethod
+    def read(cls, values: Mapping[str, object], source: str) -> "KeyMaterial":
+        """The material among ``values``: texts under the names of the fields.
+
+        Raises:
+            ValueError: one is missing or no text; it is named and nothing of it is shown.
+        """
+        found: dict[str, str] = {}
+        for name in ("keys", "index_key", "index_key_previous", "fingerprint_key"):
+            value = values.get(name)
+            if isinstance(value, str) and value.strip():
+                found[name] = value.strip()
+            elif value not in (None, ""):
+                raise ValueError(f"{name} in {source} is not a text")
+        missing = [name for name in ("keys", "index_key") if name not in found]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} missing in {source}")
+        return cls(**found, source=source)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a slice keeps of one user in one class: what may go now, and what must stay."""
+
+    erasable: int = 0
+    kept: int = 0
+    kept_until: datetime | None = None  #: when the last of what must stay may go
 
 
 @dataclass(frozen=True, slots=True)

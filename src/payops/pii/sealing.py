@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from payops.pii.domain import Place
+from payops.pii.domain import KeyMaterial, Place
 from payops.pii.errors import SealBroken, SealingKeyMissing
 
 KEYS_NAME: Final = "PAYOPS_PII__KEYS"
@@ -35,7 +35,9 @@ _TAG_BYTES = 16
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 
 # 128 bits tell 10^9 phone numbers apart with room to spare, and halve the index.
-_INDEX_BYTES = 16
+_DIGEST_BYTES = 16
+TAG_BYTES: Final = 2  # which index key an index was made with
+INDEX_BYTES: Final = TAG_BYTES + _DIGEST_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class KeyRing:
 
     primary: str
     keys: Mapping[str, bytes] = field(repr=False)
+    name: str = field(default=KEYS_NAME, compare=False, repr=False)  #: where it is configured
 
     @classmethod
     def parse(cls, text: str, name: str = KEYS_NAME) -> "KeyRing":
@@ -61,7 +64,7 @@ class KeyRing:
             if key_id in keys:
                 raise ValueError(f"{name}: key id {key_id} occurs twice")
             keys[key_id] = parse_key(encoded, f"{name}: key {key_id}")
-        return cls(next(iter(keys)), keys)
+        return cls(next(iter(keys)), keys, name)
 
 
 def parse_key(text: str, name: str = INDEX_KEY_NAME) -> bytes:
@@ -89,6 +92,15 @@ class Sealer:
         self._ring = ring
         self._ciphers: dict[tuple[str, str, str], AESGCM] = {}  # one a key and column
 
+    @property
+    def header(self) -> bytes:
+        """What every value sealed from now on begins with, and no other value does."""
+        return _header(self._ring.primary)
+
+    def has(self, key_id: str) -> bool:
+        """Whether values under ``key_id`` can be opened."""
+        return key_id in self._ring.keys
+
     def seal(self, place: Place, value: bytes) -> bytes:
         key_id = self._ring.primary
         header = _header(key_id)
@@ -105,7 +117,7 @@ class Sealer:
         """
         key_id = key_id_of(sealed)
         if key_id not in self._ring.keys:
-            raise SealingKeyMissing(f"sealing key {key_id} is not in {KEYS_NAME}")
+            raise SealingKeyMissing(f"sealing key {key_id} is not in {self._ring.name}")
         header = _header(key_id)
         nonce_end = len(header) + _NONCE_BYTES
         nonce = sealed[len(header) : nonce_end]
@@ -148,18 +160,63 @@ class _KeyedHash:
         return hmac.digest(key, message, "sha256")
 
 
-class BlindIndex(_KeyedHash):
-    """Finds equal values without reading them. ``purpose`` is a constant, never input.
-
-    Keyed, because there are about 10^9 Kenyan numbers: a plain hash of one is reversed in
-    minutes. Changing the key means writing every index anew.
-    """
+class _Digests(_KeyedHash):
+    """The hashes of one index key, and the tag that says they are its own."""
 
     _family = b"blind index"
 
+    def __init__(self, key: bytes) -> None:
+        super().__init__(key)
+        self.tag = _derive(key, _framed(b"blind index tag"))[:TAG_BYTES]
+
     def of(self, purpose: str, value: bytes) -> bytes:
-        """16 bytes, the same for the same value and purpose only."""
-        return self._digest(purpose, value)[:_INDEX_BYTES]
+        return self._digest(purpose, value)[:_DIGEST_BYTES]
+
+
+class BlindIndex:
+    """Finds equal values without reading them. ``purpose`` is a constant, never input.
+
+    Keyed, because there are about 10^9 Kenyan numbers: a plain hash of one is reversed in
+    minutes. While the key is rotated there are two: what is written is of the new one, and
+    what is looked for is tried under both.
+
+    Raises:
+        ValueError: a key is not 32 bytes, or the two cannot be told apart.
+    """
+
+    def __init__(self, key: bytes, previous: bytes | None = None) -> None:
+        self._current = _Digests(key)
+        self._all = (self._current, *((_Digests(previous),) if previous else ()))
+        if len({digests.tag for digests in self._all}) < len(self._all):
+            raise ValueError("the new index key and the previous one look alike: make another")
+
+    @property
+    def tag(self) -> bytes:
+        """What every index made from now on begins with."""
+        return self._current.tag
+
+    def of(self, purpose: str, value: bytes) -> bytes:
+        """18 bytes, the same for the same value, purpose and key only."""
+        return self._current.tag + self._current.of(purpose, value)
+
+    def all_of(self, purpose: str, value: bytes) -> tuple[bytes, ...]:
+        """Every index that ``value`` may be stored under, the newest first.
+
+        Those without a tag were written by versions that knew one key only.
+        """
+        tagged = self.tagged(purpose, value)
+        return (*tagged, *(index[TAG_BYTES:] for index in tagged))
+
+    def tagged(self, purpose: str, value: bytes) -> tuple[bytes, ...]:
+        """The index of ``value`` under each key there is now, the newest first."""
+        return tuple(digests.tag + digests.of(purpose, value) for digests in self._all)
+
+    def matches(self, purpose: str, value: bytes, stored: bytes) -> bool:
+        """Whether ``stored`` is an index of ``value``, under either key."""
+        return any(hmac.compare_digest(stored, index) for index in self.all_of(purpose, value))
+
+    def is_current(self, stored: bytes) -> bool:
+        return len(stored) == INDEX_BYTES and stored.startswith(self.tag)
 
 
 class Fingerprints(_KeyedHash):
@@ -173,6 +230,43 @@ class Fingerprints(_KeyedHash):
     def of(self, purpose: str, *parts: bytes) -> bytes:
         """The same for the same parts in the same order, cut at the same places."""
         return self._digest(purpose, _framed(*parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is derived from one set of key material, once: never while a request waits."""
+
+    sealer: Sealer = field(repr=False)
+    index: BlindIndex = field(repr=False)
+    fingerprints: Fingerprints = field(repr=False)
+
+    @classmethod
+    def of(cls, material: KeyMaterial) -> "Keys":
+        """Raises ``ValueError`` for what cannot be used; it names the key and shows nothing of it.
+
+        Fingerprints outlive any index: what they were made of is not kept, so they cannot be
+        made anew. Their key must therefore be stated before the index key may change.
+        """
+        index_key = parse_key(material.index_key, material.name_of("index_key"))
+        previous = material.index_key_previous
+        fingerprint = material.fingerprint_key
+        if previous and not fingerprint:
+            raise ValueError(
+                f"{material.name_of('fingerprint_key')} is not set: while the index key is rotated "
+                f"it must be what the index key was before, or repeated requests are taken for new"
+            )
+        return cls(
+            Sealer(KeyRing.parse(material.keys, material.name_of("keys"))),
+            BlindIndex(
+                index_key,
+                parse_key(previous, material.name_of("index_key_previous")) if previous else None,
+            ),
+            Fingerprints(
+                parse_key(fingerprint, material.name_of("fingerprint_key"))
+                if fingerprint
+                else index_key
+            ),
+        )
 
 
 def key_id_of(sealed: bytes) -> str:

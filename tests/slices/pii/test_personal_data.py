@@ -10,17 +10,12 @@ from payops.kernel.ids import new_id
 from payops.pii import service
 from payops.pii.domain import Access, Msisdn, Place, Purpose
 from payops.pii.errors import SealBroken
-from payops.pii.sealing import BlindIndex, KeyRing, Sealer
-from payops.pii.service import PersonalData, Tally
+from payops.pii.service import Tally
+from payops.pii.service.opening import Resealed
 from tests.support import sql
+from tests.support.sealing import K1, K2, personal_data
 
-K1, K2 = bytes(range(32)), bytes(range(32, 64))
 AMINA, BARAKA = Msisdn("254700000012"), Msisdn("254700000013")
-
-
-def personal_data(*keys: tuple[str, bytes]) -> PersonalData:
-    ring = KeyRing(keys[0][0], dict(keys)) if keys else KeyRing("k1", {"k1": K1})
-    return PersonalData(Sealer(ring), BlindIndex(K2))
 
 
 def place(user_id: str = "user-1") -> Place:
@@ -126,15 +121,17 @@ async def test_rotation_reseals_in_place_and_is_recorded(database: Database) -> 
     )
     where = place()
     sealed = old.seal_phone(where, AMINA).sealed
-    assert both.needs_resealing(sealed)
+    assert not sealed.startswith(both.marks.header)
 
     async with database.transaction() as tx:
         rotation = access(Purpose.KEY_ROTATION, "ops:amina")
-        (resealed,) = await both.reseal(tx, [(where, sealed, rotation)])
-        opened = await new.open_phone(tx, where, resealed, access())
+        (resealed,) = await both.reseal(tx, [(where, sealed, rotation)], indexed=True)
+        assert isinstance(resealed, Resealed)
+        opened = await new.open_phone(tx, where, resealed.sealed, access())
 
     assert AMINA == opened
-    assert not both.needs_resealing(resealed)
+    assert resealed.index == both.phone_index(AMINA)
+    assert resealed.sealed.startswith(both.marks.header)
     rows = await sql.fetch(database, "SELECT purpose FROM pii_access ORDER BY id")
     assert ["key_rotation", "payout_send"] == [row["purpose"] for row in rows]
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payops.kernel.ids import new_id
+from payops.pii import sealing
 from payops.pii.domain import Place
 from payops.pii.errors import SealBroken, SealingKeyMissing
 from payops.pii.sealing import BlindIndex, Fingerprints, KeyRing, Sealer, key_id_of, parse_key
@@ -169,7 +170,7 @@ def test_the_index_key_is_named_when_it_is_wrong() -> None:
 
 
 def test_an_index_finds_equal_values_of_one_purpose() -> None:
-    """Same key, purpose and value: same 16 bytes; otherwise others."""
+    """Same key, purpose and value: same 18 bytes; otherwise others."""
     index = BlindIndex(K1)
 
     assert index.of("phone", b"x") == BlindIndex(K1).of("phone", b"x")
@@ -178,9 +179,9 @@ def test_an_index_finds_equal_values_of_one_purpose() -> None:
         index.of("phone", b"y"),
         index.of("receipt", b"x"),
         BlindIndex(K2).of("phone", b"x"),
-        Fingerprints(K1).of("phone", b"x")[:16],
+        Fingerprints(K1).of("phone", b"x")[:18],
     }
-    assert (5, {16}) == (len(distinct), {len(value) for value in distinct})
+    assert (5, {18}) == (len(distinct), {len(value) for value in distinct})
 
 
 def test_a_fingerprint_knows_where_its_parts_are_cut() -> None:
@@ -196,3 +197,20 @@ def test_a_short_key_is_refused() -> None:
     """Even when it did not come from the settings."""
     with pytest.raises(ValueError, match="a key has 32 bytes, not 3"):
         BlindIndex(b"abc")
+
+
+def test_no_key_is_derived_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first value of a column pays for its key, no other one does."""
+    sealer, index = Sealer(KeyRing("k1", {"k1": K1})), BlindIndex(K1, previous=K2)
+    sealer.open(PLACE, sealer.seal(PLACE, b"x"))
+    index.all_of("phone", b"x")
+
+    def forbidden(*_: object) -> bytes:
+        raise AssertionError("derived again")
+
+    monkeypatch.setattr(sealing, "_derive", forbidden)
+
+    for number in range(100):
+        place = replace(PLACE, user_id=f"user-{number}", row_id=new_id())
+        assert b"y" == sealer.open(place, sealer.seal(place, b"y"))
+        index.all_of("phone", b"%d" % number)

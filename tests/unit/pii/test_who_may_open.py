@@ -22,7 +22,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 def takes_a_sealer(node: ast.AST) -> bool:
     match node:
         case ast.ImportFrom(module="payops.pii.sealing", names=names):
-            return any(alias.name in {"Sealer", "*"} for alias in names)
+            return any(alias.name in {"Sealer", "Keys", "*"} for alias in names)
         case ast.ImportFrom(module="payops.pii", names=names):
             return any(alias.name == "sealing" for alias in names)
         case ast.Import(names=names):
@@ -37,14 +37,14 @@ def test_only_the_personal_data_service_can_open_a_seal() -> None:
         name for name, tree in modules() if any(takes_a_sealer(node) for node in ast.walk(tree))
     ]
 
-    assert "payops.pii.service" in holders
+    assert "payops.pii.service.opening" in holders
     assert [] == [name for name in holders if not name.startswith(MAY_HOLD_A_SEALER)]
 
 
-def test_the_service_opens_seals_in_the_functions_that_record_it() -> None:
-    """Two calls, each behind the insert of its own function; the composition root opens nothing."""
+def test_the_service_opens_seals_in_the_one_function_that_records_it() -> None:
+    """One call, behind the quota, the insert and the evidence of it; bootstrap opens nothing."""
     opening = [
-        (name, function.name, "store.record(" in ast.unparse(function))
+        (name, function.name, steps_of(function))
         for name, tree in modules()
         if name.startswith(MAY_HOLD_A_SEALER)
         for function in ast.walk(tree)
@@ -55,5 +55,34 @@ def test_the_service_opens_seals_in_the_functions_that_record_it() -> None:
         and "sealer" in ast.unparse(node.value)
     ]
 
-    service = "payops.pii.service"
-    assert sorted(opening) == [(service, "open_values", True), (service, "try_phones", True)]
+    assert opening == [
+        (
+            "payops.pii.service.opening",
+            "_opened",
+            ["self._keep_to_quota", "store.record", "self._journal", "self._sealer.open"],
+        )
+    ]
+
+
+def steps_of(function: ast.AST) -> list[str]:
+    """Which of the steps that matter a function takes, in order."""
+    known = ("self._keep_to_quota", "store.record", "self._journal", "self._sealer.open")
+    calls = sorted(
+        ((node.lineno, node.col_offset), ast.unparse(node.func))
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call)
+    )
+    return [name for _, name in calls if name in known]
+
+
+def test_only_sealing_knows_a_cipher() -> None:
+    """No other module can decrypt by itself what it reads from a column."""
+    users = [
+        name
+        for name, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("cryptography.hazmat.primitives.ciphers")
+    ]
+
+    assert [SEALING] == users

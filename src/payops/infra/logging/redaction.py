@@ -16,7 +16,6 @@ HIDDEN = "[hidden]"
 _DEPTH_MAX = 6
 _ITEMS_MAX = 100
 _STRING_LENGTH_MAX = 20_000
-_SHORTEST_SECRET = 9  # a Kenyan number without its prefix
 
 # Compared without case, `_` and `-`, so that phone_number, phoneNumber and Phone-Number are one.
 _SECRET_FRAGMENTS = (
@@ -65,6 +64,10 @@ _PATTERN = re.compile(
     re.VERBOSE,
 )
 
+# Whatever ``_PATTERN`` replaces has one of these marks, or the nine digits of a short number.
+# To look for them first costs a tenth of trying every alternative at every character.
+_SUSPECT = re.compile(r"@|sk_|whsec_|eyJ|earer |://|[0-9](?:[^0-9]*[0-9]){8}")
+
 # C0, DEL, C1, line and paragraph separators, bidirectional overrides, lone surrogates.
 _CONTROL_CLASS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROL = re.compile(f"[{_CONTROL_CLASS}]")
@@ -87,7 +90,7 @@ def clean_text(text: str, *, keep_layout: bool = False) -> str:
     """
     if len(text) > _STRING_LENGTH_MAX:
         text = f"{text[:_STRING_LENGTH_MAX]}… ({len(text)} characters)"
-    if len(text) >= _SHORTEST_SECRET:
+    if _SUSPECT.search(text):
         text = _PATTERN.sub(_replacement, text)
     return (_CONTROL_BUT_LAYOUT if keep_layout else _CONTROL).sub(_escape, text)
 

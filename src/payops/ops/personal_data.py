@@ -1,0 +1,115 @@
+"""Personal data over HTTP, for operations and auditors; decides nothing."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from payops.access.api import requires
+from payops.access.domain import Principal, Scope
+from payops.infra.web.body import json_body
+from payops.infra.web.context import context_of
+from payops.infra.web.replies import answer
+from payops.infra.web.wire import Wire, WireReply, accepts, problems
+from payops.ops import service
+from payops.ops.service import Operations
+from payops.pii import service as pii
+from payops.pii.domain import Access, Purpose, prefix_of
+
+PersonalDataReader = Annotated[Principal, Depends(requires(Scope.PII_READ))]
+Auditor = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
+TxId = Annotated[str, Path(alias="txId", max_length=64)]
+
+
+class OpeningRequest(Wire):
+    """Why a person needs to see a phone number."""
+
+    # Only what people do: the other purposes are the service's own.
+    purpose: Literal["customer_support", "investigation", "legal_request"]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=5,
+            max_length=500,
+            description="In own words, without personal data: a ticket or a case number",
+        ),
+    ]
+
+
+class PhoneReply(WireReply):
+    """A phone number in the clear; that it was shown is on record."""
+
+    tx_id: str
+    phone_number: str
+
+
+class TallyReply(WireReply):
+    """How often somebody read personal data for one purpose, and of how many users."""
+
+    actor: str
+    purpose: str
+    reads: int
+    users: int
+
+    @classmethod
+    def of(cls, tally: pii.Tally) -> "TallyReply":
+        return cls(actor=tally.actor, purpose=tally.purpose, reads=tally.reads, users=tally.users)
+
+
+class AccessReport(WireReply):
+    """Who read personal data since a moment, counted."""
+
+    since: datetime
+    data: list[TallyReply]
+
+
+def add_personal_data(routes: APIRouter, operations: Operations) -> None:
+    @routes.post(
+        "/withdrawals/{txId}/phone",
+        response_model=PhoneReply,
+        operation_id="opsOpenPhoneNumber",
+        summary="Show the phone number of a withdrawal; the purpose is recorded and counted",
+        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        openapi_extra=accepts(OpeningRequest),
+    )
+    async def open_phone_number(
+        request: Request,
+        principal: PersonalDataReader,
+        tx_id: TxId,
+        body: Annotated[OpeningRequest, Depends(json_body(OpeningRequest))],
+    ) -> Response:
+        context = context_of(request)
+        access = Access(
+            principal.caller,
+            Purpose(body.purpose),
+            tx_id,
+            context.request_id,
+            prefix_of(context.address),
+            body.reason,
+        )
+        phone = await service.open_phone(operations, tx_id, access)
+        return answer(PhoneReply(tx_id=tx_id, phone_number=f"+{phone.digits}"))
+
+    @routes.get(
+        "/pii-access/report",
+        response_model=AccessReport,
+        operation_id="opsReportPersonalDataAccess",
+        summary="Who read personal data for what, counted",
+        responses=problems(401, 403, 422, 429, 503),
+    )
+    async def report_accesses(
+        _: Auditor,
+        days: Annotated[int, Query(ge=1, le=366, description="How many days back")] = 7,
+    ) -> Response:
+        return answer(await report(operations, days))
+
+
+async def report(operations: Operations, days: int) -> AccessReport:
+    """What was read in the last ``days``, by the database's clock."""
+    async with operations.db.transaction(read_only=True) as tx:
+        now: datetime = await tx.fetchval("SELECT now()")
+        since = now.astimezone(UTC) - timedelta(days=days)
+        tallies = await pii.access_report(tx, since)
+    return AccessReport(since=since, data=[TallyReply.of(one) for one in tallies])
