@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from payops.idempotency.errors import KeyInvalid, KeyRequired
@@ -38,6 +39,7 @@ class Answer:
 
     ``resource`` is the shown id of what the request made. A key with a resource is kept
     for ever; its body is dropped after the retention period (``body`` is then ``None``).
+    ``is_kept`` false: true for now only, so that the same key is decided anew next time.
     """
 
     status: int
@@ -45,6 +47,20 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     resource: str | None = None
     is_replay: bool = False
+    is_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A key that was used: by whom, for what, and what it made, if it made anything."""
+
+    user_id: str
+    caller: str
+    operation: str
+    key: str
+    resource: str | None
+    status: int | None
+    created_at: datetime
 
 
 def check_key(header: str | None) -> str:

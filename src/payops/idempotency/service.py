@@ -11,7 +11,7 @@ from typing import Any, Generic
 import asyncpg
 
 from payops.idempotency import store
-from payops.idempotency.domain import Answer, Command, Key, Keyed
+from payops.idempotency.domain import Answer, Command, Key, Keyed, Use
 from payops.idempotency.errors import InProgress, KeyReused
 from payops.infra.batching import Batcher
 from payops.infra.db import CommitUnknown, Database, Tx
@@ -54,6 +54,21 @@ class Desk(Generic[Command]):
             raise answer
         return answer
 
+    async def find(self, keyed: Keyed[Command]) -> Answer | None:
+        """The answer given before, if the key was used; nothing is decided.
+
+        Raises:
+            KeyReused: the key stands for another request.
+        """
+        async with self._db.transaction(read_only=True) as tx:
+            found = (await store.find(tx, [keyed.key])).get(keyed.key)
+        if found is None:
+            return None
+        fingerprint, answer = found
+        if fingerprint != keyed.fingerprint:
+            raise KeyReused
+        return answer
+
     async def drained(self) -> None:
         await self._batcher.drained()
 
@@ -90,7 +105,9 @@ class Desk(Generic[Command]):
             return answers
         commands = list(fresh.values())
         answered = list(zip(commands, await self._decide(tx, commands), strict=True))
-        await store.insert(tx, answered)
+        kept = [(keyed, answer) for keyed, answer in answered if answer.is_kept]
+        if kept:
+            await store.insert(tx, kept)
         return answers | {k.key: (k.fingerprint, answer) for k, answer in answered}
 
 
@@ -104,7 +121,7 @@ def _shared_out(
         fingerprint, answer = answers[keyed.key]
         if fingerprint != keyed.fingerprint:
             shared.append(KeyReused())
-        elif keyed.key in seen and not answer.is_replay:
+        elif keyed.key in seen and answer.is_kept and not answer.is_replay:
             shared.append(_as_replay(answer))
         else:
             shared.append(answer)
@@ -114,6 +131,17 @@ def _shared_out(
 
 def _as_replay(answer: Answer) -> Answer:
     return Answer(answer.status, answer.body, answer.headers, answer.resource, is_replay=True)
+
+
+async def complete(tx: Tx, key: Key, answer: Answer) -> Answer:
+    """Give a key that stands for something begun its answer; returns what its repeats will get.
+
+    The first answer stays: of two that finish the same thing the later is told the first's.
+    """
+    if await store.complete(tx, key, answer):
+        return answer
+    found = (await store.find(tx, [key])).get(key)
+    return found[1] if found is not None else answer
 
 
 async def forget_old_answers(db: Database, *, older_than_days: int) -> int:
@@ -129,3 +157,26 @@ async def forget_old_answers(db: Database, *, older_than_days: int) -> int:
         total += forgotten
         if forgotten < _FORGET_BATCH:
             return total
+
+
+async def used(tx: Tx, key: str, *, user_id: str | None = None, limit: int = 20) -> list[Use]:
+    """Who used this key for what, newest first.
+
+    Keys are found through their user. Without one, every key there is is looked at.
+    """
+    return await store.used(tx, key, user_id, limit)
+
+
+async def made(tx: Tx, user_id: str, resource: str, *, limit: int = 20) -> list[Use]:
+    """The keys that made, or led to, a user's withdrawal, invoice or journal; oldest first."""
+    return await store.made(tx, user_id, resource, limit)
+
+
+async def count_answers(tx: Tx, user_id: str) -> int:
+    """How many answers of requests that made something are stored of one user."""
+    return await store.count_bodies(tx, user_id)
+
+
+async def erase_answers(tx: Tx, user_id: str) -> int:
+    """Drop them: a repeat is then answered with what its key made, as it stands by then."""
+    return await store.erase_bodies(tx, user_id)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from payops.idempotency.domain import Answer, Key, Keyed
+from payops.idempotency.domain import Answer, Key, Keyed, Use
 from payops.infra.db import Record, Tx
 
 _FIND = """
@@ -25,6 +25,11 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[]
 ORDER BY 1, 2, 3, 4
 """
 
+_COMPLETE = """
+UPDATE idempotency_keys SET status = $5, headers = $6::jsonb, body = $7
+WHERE user_id = $1 AND caller = $2 AND operation = $3 AND key = $4 AND body IS NULL
+"""
+
 _FORGET_BODIES = """
 UPDATE idempotency_keys SET body = NULL, headers = NULL
 WHERE (user_id, caller, operation, key) IN (
@@ -41,6 +46,29 @@ WHERE (user_id, caller, operation, key) IN (
     WHERE created_at < now() - make_interval(days => $1) AND resource IS NULL
         AND body IS NOT NULL
     LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+
+# A refusal holds nothing about anybody, and without its answer its key would be free again.
+_COUNT_BODIES = """
+SELECT count(*) FROM idempotency_keys
+WHERE user_id = $1 AND resource IS NOT NULL AND body IS NOT NULL
+"""
+
+_ERASE_BODIES = """
+UPDATE idempotency_keys SET body = NULL, headers = NULL
+WHERE user_id = $1 AND resource IS NOT NULL AND body IS NOT NULL
+"""
+
+
+_USED = """
+SELECT user_id, caller, operation, key, resource, status, created_at FROM idempotency_keys
+WHERE key = $1 AND ($2::text IS NULL OR user_id = $2) ORDER BY created_at DESC LIMIT $3
+"""
+
+_MADE = """
+SELECT user_id, caller, operation, key, resource, status, created_at FROM idempotency_keys
+WHERE user_id = $1 AND resource = $2 ORDER BY created_at LIMIT $3
 """
 
 
@@ -85,11 +113,45 @@ async def insert(tx: Tx, answered: Sequence[tuple[Keyed[Any], Answer]]) -> None:
     )
 
 
+async def complete(tx: Tx, key: Key, answer: Answer) -> bool:
+    """Whether the key had no answer until now."""
+    headers = json.dumps(dict(answer.headers)) if answer.headers else None
+    return bool(
+        await tx.execute(
+            _COMPLETE,
+            key.user_id,
+            key.caller,
+            key.operation,
+            key.key,
+            answer.status,
+            headers,
+            answer.body,
+        )
+    )
+
+
 async def forget(tx: Tx, *, older_than_days: int, limit: int) -> int:
     """Drop old answers: the whole row, or only the body where the key guards a resource."""
     return await tx.execute(_FORGET_BODIES, older_than_days, limit) + await tx.execute(
         _FORGET_KEYS, older_than_days, limit
     )
+
+
+async def count_bodies(tx: Tx, user_id: str) -> int:
+    count: int = await tx.fetchval(_COUNT_BODIES, user_id)
+    return count
+
+
+async def erase_bodies(tx: Tx, user_id: str) -> int:
+    return await tx.execute(_ERASE_BODIES, user_id)
+
+
+async def used(tx: Tx, key: str, user_id: str | None, limit: int) -> list[Use]:
+    return [Use(**dict(row)) for row in await tx.fetch(_USED, key, user_id, limit)]
+
+
+async def made(tx: Tx, user_id: str, resource: str, limit: int) -> list[Use]:
+    return [Use(**dict(row)) for row in await tx.fetch(_MADE, user_id, resource, limit)]
 
 
 def _headers(row: Record) -> dict[str, str]:

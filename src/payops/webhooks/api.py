@@ -36,4 +36,12 @@ def router(inbox: Inbox) -> APIRouter:
         # it. It is only cut, and what is left of an overlong one is no id of ours.
         return await receive(request, "lipana", tx_id[:_PATH_CHARACTERS_MAX])
 
+    @routes.post("/nowpayments", operation_id="receiveNowPayments")
+    async def receive_nowpayments(request: Request) -> Response:
+        return await receive(request, "nowpayments", None)
+
+    @routes.post("/btcpay", operation_id="receiveBtcPay")
+    async def receive_btcpay(request: Request) -> Response:
+        return await receive(request, "btcpay", None)
+
     return routes

@@ -7,6 +7,7 @@ together: it is never lost, and never has its effect twice.
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from payops.infra.batching import Batcher
 from payops.infra.db import Database, Record, Tx
 from payops.infra.metrics import Metrics
 from payops.kernel.ids import new_id
-from payops.pii.domain import Access, Place, Purpose
+from payops.pii.domain import Access, Place, Purpose, SealedColumn
 from payops.pii.sealing import Fingerprints
 from payops.pii.service import PersonalData
 from payops.webhooks import store
@@ -41,9 +42,15 @@ log = structlog.get_logger(__name__)
 
 ACTOR: Final = "system:inbox"
 _HOUSE: Final = "@house"
+SEALED: Final = SealedColumn(table="webhook_deliveries", column="body_sealed", user_column=None)
 _BATCH: Final = 100
 _REJECTED_MAX: Final = 1_000
 _FORGET_BATCH: Final = 5_000
+
+# A rail does not mind when its answer, or the effect of what it says, is this much later; a
+# commit for each of a steady stream of notifications would cost a core.
+_KEPT_APART: Final = timedelta(milliseconds=5)
+_APPLIED_APART: Final = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,9 @@ class Inbox:
         self._personal_data = personal_data
         self._fingerprints = fingerprints
         self._metrics = metrics
-        self._keeps: Batcher[Kept, bool] = Batcher(self._keep, lanes=2)
+        self._keeps: Batcher[Kept, bool] = Batcher(self._keep, lanes=2, apart=_KEPT_APART)
         # One lane: of two notifications that contradict each other the later must not overtake.
-        self._effects: Batcher[UUID, None] = Batcher(self._apply, lanes=1)
+        self._effects: Batcher[UUID, None] = Batcher(self._apply, lanes=1, apart=_APPLIED_APART)
         self._applying: set[asyncio.Task[None]] = set()
         self._rejected = 0
 
@@ -328,8 +335,25 @@ async def delivery(tx: Tx, delivery_id: UUID) -> Delivery:
     return found
 
 
+async def about(
+    tx: Tx, subject: str, *, since: datetime, until: datetime, limit: int = 100
+) -> list[Delivery]:
+    """Notifications about one withdrawal or invoice that came in a period, oldest first."""
+    return await store.about(tx, subject, since, until, limit)
+
+
+async def count_bodies(tx: Tx, user_id: str) -> tuple[int, int]:
+    """Bodies about one user: of those that had their effect, and of those that may yet."""
+    return await store.count_bodies(tx, user_id)
+
+
+async def erase_bodies(tx: Tx, user_id: str) -> int:
+    """Drop the bodies about one user that had their effect; returns how many."""
+    return await store.erase_bodies(tx, user_id)
+
+
 def _place(delivery_id: UUID) -> Place:
-    return Place("webhook_deliveries", "body_sealed", _HOUSE, delivery_id)
+    return SEALED.place(_HOUSE, delivery_id)
 
 
 def _opened(row: Record) -> tuple[Place, bytes, Access]:

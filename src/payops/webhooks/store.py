@@ -1,7 +1,7 @@
 """The inbox's SQL."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -65,6 +65,18 @@ FROM webhook_deliveries WHERE state <> 'applied' GROUP BY state
 """
 
 
+_COUNT_BODIES = """
+SELECT count(*) FILTER (WHERE state = 'applied') AS applied,
+    count(*) FILTER (WHERE state <> 'applied') AS waiting
+FROM webhook_deliveries WHERE user_id = $1 AND body_sealed IS NOT NULL
+"""
+
+_ERASE_BODIES = """
+UPDATE webhook_deliveries SET body_sealed = NULL
+WHERE user_id = $1 AND body_sealed IS NOT NULL AND state = 'applied'
+"""
+
+
 async def insert(tx: Tx, deliveries: Sequence[Kept]) -> set[UUID]:
     """Keep ``deliveries``; returns the ids of those that had not come before."""
     rows = await tx.fetch(
@@ -100,6 +112,15 @@ async def wake_unknown(tx: Tx, source: str, subjects: Collection[str]) -> int:
     return await tx.execute(_WAKE_UNKNOWN, source, list(subjects))
 
 
+async def count_bodies(tx: Tx, user_id: str) -> tuple[int, int]:
+    (row,) = await tx.fetch(_COUNT_BODIES, user_id)
+    return row["applied"], row["waiting"]
+
+
+async def erase_bodies(tx: Tx, user_id: str) -> int:
+    return await tx.execute(_ERASE_BODIES, user_id)
+
+
 async def count_rejected(tx: Tx) -> int:
     count: int = await tx.fetchval(
         "SELECT count(*) FROM webhook_deliveries WHERE state = 'rejected'"
@@ -128,6 +149,20 @@ async def page(tx: Tx, *, state: State | None, before: UUID | None, limit: int) 
         query = query.where(table.c.state == state.value)
     if before is not None:
         query = query.where(table.c.id < before)
+    return await _select(tx, query)
+
+
+async def about(
+    tx: Tx, subject: str, since: datetime, until: datetime, limit: int
+) -> list[Delivery]:
+    """Those about ``subject`` that came in a period, oldest first."""
+    query = (
+        sa.select(table)
+        .where(table.c.subject == subject)
+        .where(table.c.received_at >= since, table.c.received_at < until)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
     return await _select(tx, query)
 
 

@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from payops.access.api import requires
 from payops.access.domain import USER_ID_PATTERN, Principal, Scope, acting_for
+from payops.fraud.api import FINGERPRINT, FINGERPRINT_HEADER
+from payops.fraud.service.devices import Devices
 from payops.idempotency.api import HEADER, IdempotencyKey, respond
 from payops.idempotency.domain import Answer, Key, Keyed, canonical
 from payops.idempotency.service import Desk
@@ -39,7 +41,7 @@ from payops.withdrawals.service.keeping import Filters
 
 Reader = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_READ))]
 Writer = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_WRITE))]
-TxId = Annotated[str, Path(alias="txId", max_length=64)]
+TxId = Annotated[str, Path(alias="txId")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,26 @@ class WithdrawalsApi:
     desk: Desk[requesting.Request]
     fingerprints: Fingerprints
     metrics: Metrics
+    devices: Devices
 
     async def request(
-        self, principal: Principal, key: str, body: WithdrawalRequest, request_id: str
+        self, principal: Principal, key: str, body: WithdrawalRequest, where: Request
     ) -> Answer:
         user_id = acting_for(principal, body.user_id)
         phone = _phone(body.phone_number)
         fingerprint = self.fingerprints.of(
             "idempotency", canonical({"amountKES": body.amount_kes, "phone": phone.digits})
         )
+        context = context_of(where)
         command = requesting.Request(
-            user_id, body.amount_kes * 100, phone, principal.caller, request_id
+            user_id,
+            body.amount_kes * 100,
+            phone,
+            principal.caller,
+            context.request_id,
+            self.devices.origin(
+                where.headers.get(FINGERPRINT), context.address, principal.verified_email
+            ),
         )
         given = await self.desk.submit(
             Keyed(Key(user_id, principal.caller, requesting.OPERATION, key), fingerprint, command)
@@ -94,7 +105,7 @@ def _add_writes(routes: APIRouter, api: WithdrawalsApi) -> None:
         operation_id="requestWithdrawal",
         summary="Withdraw to M-Pesa",
         responses=problems(400, 401, 403, 409, 413, 422, 429, 503),
-        openapi_extra={**accepts(WithdrawalRequest), "parameters": [HEADER]},
+        openapi_extra={**accepts(WithdrawalRequest), "parameters": [HEADER, FINGERPRINT_HEADER]},
     )
     async def request_withdrawal(
         request: Request,
@@ -102,7 +113,7 @@ def _add_writes(routes: APIRouter, api: WithdrawalsApi) -> None:
         key: IdempotencyKey,
         body: Annotated[WithdrawalRequest, Depends(json_body(WithdrawalRequest))],
     ) -> Response:
-        return respond(await api.request(principal, key, body, context_of(request).request_id))
+        return respond(await api.request(principal, key, body, request))
 
     @routes.post(
         "/{txId}/cancel",

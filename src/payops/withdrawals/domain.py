@@ -148,7 +148,7 @@ class Withdrawal:
     amount_minor: int
     rail: str
     hold_id: UUID  # the journal that set the money aside
-    phone_sealed: bytes
+    phone_sealed: bytes  # empty once it was erased
     phone_index: bytes
     phone_masked: str
     caller: str
@@ -170,6 +170,10 @@ class Withdrawal:
     @property
     def txid(self) -> str:
         return show(self.id)
+
+    @property
+    def is_phone_erased(self) -> bool:
+        return not self.phone_sealed
 
 
 def show(withdrawal_id: UUID) -> str:

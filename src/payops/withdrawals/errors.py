@@ -17,6 +17,11 @@ class WithdrawalNotFound(errors.NotFound):
     title = "There is no such withdrawal"
 
 
+class WithdrawalsHalted(errors.Unavailable):
+    code = "withdrawals_halted"
+    title = "Withdrawals are halted for now"
+
+
 class AmountOutOfRange(errors.Refused):
     code = "amount_out_of_range"
     title = "The amount is outside the limits for one withdrawal"
@@ -25,6 +30,21 @@ class AmountOutOfRange(errors.Refused):
 class NothingToRetry(errors.Conflict):
     code = "nothing_to_retry"
     title = "There is nothing to send or to ask again at the moment"
+
+
+class NotResolvable(errors.Conflict):
+    code = "not_resolvable"
+    title = "There is nothing about the withdrawal for people to decide"
+
+
+class NotRefundable(errors.Conflict):
+    code = "not_refundable"
+    title = "Only a completed withdrawal can be given back, and only once"
+
+
+class ReceiptTaken(errors.Conflict):
+    code = "receipt_taken"
+    title = "The receipt belongs to another payout"
 
 
 class NotCancellable(errors.Conflict):

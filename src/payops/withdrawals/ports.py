@@ -40,9 +40,13 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class NotDelivered:
-    """The rail cannot have seen the request: it never left. Safe to send again."""
+    """The rail cannot have seen the request: it never left. Safe to send again.
+
+    ``is_outage`` false: for a reason of ours, which says nothing about the rail.
+    """
 
     why: str
+    is_outage: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,21 @@ from typing import Annotated
 
 from pydantic import Field
 
+from payops.fraud.errors import UnusualActivity
 from payops.idempotency.domain import Answer
 from payops.infra.web.amounts import WholeShillings
 from payops.infra.web.problem import problem_body, problem_headers, status_of
 from payops.infra.web.replies import MoneyReply, body_of
 from payops.infra.web.wire import Wire, WireReply
-from payops.kernel.errors import PayopsError
+from payops.kernel.errors import Forbidden, Unavailable
 from payops.kernel.money import KES, Money
 from payops.withdrawals.domain import Failure, State, Withdrawal
-from payops.withdrawals.service.requesting import Request, Result
+from payops.withdrawals.service.requesting import Accepted, Request, Result
 
 ACCEPTED = 202
+
+# Not what the request is, but how things stand: see docs/decisions/0023.
+_LIFTED = (Forbidden, Unavailable, UnusualActivity)
 
 
 class WithdrawalRequest(Wire):
@@ -81,16 +85,24 @@ def location(txid: str) -> str:
 
 
 def rendered(result: Result, request: Request) -> Answer:
-    """The answer to a request, as it is stored under its key."""
-    if isinstance(result, PayopsError):
-        return Answer(
-            status_of(result),
-            problem_body(result, request.request_id or ""),
-            problem_headers(result),
-        )
+    """The answer to a request, as it is stored under its key.
+
+    A refusal that somebody can lift is not kept: the same request, with the same key, passes
+    once the user is not blocked any more, or the device is confirmed.
+    """
+    if isinstance(result, Accepted):
+        return _accepted(result)
     return Answer(
-        ACCEPTED,
-        body_of(WithdrawalReply.of(result)),
-        {"Location": location(result.txid)},
-        resource=result.txid,
+        status_of(result),
+        problem_body(result, request.request_id or ""),
+        problem_headers(result),
+        is_kept=not isinstance(result, _LIFTED),
     )
+
+
+def _accepted(accepted: Accepted) -> Answer:
+    headers = {"Location": location(accepted.txid)}
+    if accepted.remaining:
+        headers["RateLimit"] = accepted.remaining
+    body = body_of(WithdrawalReply.of(accepted.withdrawal))
+    return Answer(ACCEPTED, body, headers, resource=accepted.txid)

@@ -28,7 +28,7 @@ withdrawals = sa.Table(
     sa.Column("amount", sa.BigInteger, nullable=False),
     sa.Column("rail", sa.Text, nullable=False),
     sa.Column("hold_id", sa.Uuid, nullable=False),
-    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),
+    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),  # empty once it was erased
     sa.Column("phone_index", sa.LargeBinary, nullable=False),
     sa.Column("phone_masked", sa.Text, nullable=False),
     sa.Column("caller", sa.Text, nullable=False),
@@ -49,8 +49,18 @@ withdrawals = sa.Table(
     sa.Column("created_at", _moment, nullable=False, server_default=_now),
     sa.Column("updated_at", _moment, nullable=False, server_default=_now),
     sa.ForeignKeyConstraint(["user_id", "hold_id"], ["journals.user_id", "journals.id"]),
+    sa.CheckConstraint(
+        "(octet_length(phone_sealed) = 0) = (phone_masked = 'erased')"
+        " AND (octet_length(phone_sealed) = 0) = (octet_length(phone_index) = 0)",
+        name="phone_whole_or_erased",
+    ),
+    sa.CheckConstraint(
+        "octet_length(phone_sealed) > 0"
+        " OR state IN ('completed', 'failed', 'cancelled', 'reversed')",
+        name="phone_while_open",
+    ),
     sa.Index("ix_withdrawals_id", "id"),
-    sa.Index("ix_withdrawals_phone_index", "phone_index"),
+    sa.Index("ix_withdrawals_phone_index_id", "phone_index", "id"),
     sa.Index(
         "ix_withdrawals_state_due_at",
         "state",

@@ -1,40 +1,18 @@
 """The inbox itself: keeping, parking, replaying, and surviving errors of our own."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 
-from payops.infra.db import Tx
 from payops.kernel.ids import new_id
 from payops.webhooks import service
 from payops.webhooks.domain import ERRORS_MAX, State
 from payops.webhooks.errors import DeliveryNotFound, NotReplayable, UnknownSource
-from payops.webhooks.ports import Handled
-from payops.webhooks.service import Channel
 from payops.withdrawals.domain import State as Withdrawn
+from tests.support.faulty import Faulty
 from tests.support.shop import AMINA, BARAKA, Shop
 
 
 def success(txid: str, **fields: object) -> dict[str, object]:
     return {"transactionId": txid, "amountKES": 100, "status": "success"} | fields
-
-
-class Faulty:
-    """The shop's handler, broken for as long as ``is_broken``."""
-
-    def __init__(self, shop: Shop) -> None:
-        channels: Any = shop.services.inbox._channels
-        self._real = channels["lipana"].handler
-        self.is_broken = True
-        self.poison: str | None = None
-        channels["lipana"] = Channel(channels["lipana"].source, self)
-
-    async def __call__(self, tx: Tx, reports: Sequence[Any]) -> list[Handled]:
-        if self.is_broken and self.poison in {None, *(report.txid for report in reports)}:
-            raise ZeroDivisionError
-        handled: list[Handled] = await self._real(tx, reports)
-        return handled
 
 
 async def drain_all(shop: Shop) -> None:

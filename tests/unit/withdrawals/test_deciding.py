@@ -103,6 +103,17 @@ def test_declined_without_doubt_fails_with_words_that_may_be_shown() -> None:
     assert not seen.is_doubtful
 
 
+def test_the_rail_s_own_code_is_kept() -> None:
+    """From a reply and from a report alike: support looks it up in the rail's list."""
+    declined = of_answer(Declined("E17", "no")).failure
+    report = Report(Outcome.FAILED, code="SFC_IC0003")
+    reported = deciding.of_report(withdrawal(), report, POLICY, "rail:lipana").failure
+
+    assert declined is not None
+    assert reported is not None
+    assert ("E17", "SFC_IC0003") == (declined.provider_code, reported.provider_code)
+
+
 def test_declined_without_words_still_explains_itself() -> None:
     """A failure always has a message."""
     failure = of_answer(Declined("", "")).failure

@@ -1,7 +1,7 @@
 """Taking due withdrawals up: the attempt is on record, with a lease, before anything is sent."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,10 +10,13 @@ from uuid import UUID
 from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
 from payops.audit.domain import AuditEvent
+from payops.fraud.service import blocking
 from payops.infra.db import Database, Tx
 from payops.infra.metrics import Metrics
 from payops.pii.domain import Access, Msisdn, Place, Purpose
 from payops.pii.service import PersonalData, Sealed
+from payops.switches.domain import WITHDRAWALS
+from payops.switches.service import Switchboard
 from payops.withdrawals.domain import Event, State, Withdrawal
 from payops.withdrawals.ports import Payout
 from payops.withdrawals.service import deciding
@@ -24,6 +27,7 @@ from payops.withdrawals.store import writing
 
 ACTOR: Final = "system:dispatcher"
 _SLOT_WAIT: Final = timedelta(seconds=5)
+_BLOCKED_WAIT: Final = timedelta(minutes=1)
 _CLEAN_UP_MAX: Final = 100
 _UNREADABLE_WAIT: Final = timedelta(minutes=5)
 
@@ -53,14 +57,19 @@ class Claims:
     pending_max: timedelta
     personal_data: PersonalData
     metrics: Metrics
+    switchboard: Switchboard
 
     async def due(self, limit: int) -> list[Claimed]:
         """Up to ``limit`` withdrawals that are due to be sent, each with a fresh attempt.
 
-        On the way, attempts whose lease ran out become ``unresolved``.
+        On the way, attempts whose lease ran out become ``unresolved``. While the rail is
+        halted none is sent: what waits is kept, however long.
         """
 
         async def work(tx: Tx) -> list[Claimed]:
+            if await self._is_halted(tx):
+                await self._clean_up(tx, gives_up=False)
+                return []
             # What is between two attempts, or lost its sender, goes before what is new.
             rows = await writing.claim(tx, (State.SENDING, State.PENDING), self.rail, limit)
             return await self._begin(tx, rows) if rows else []
@@ -71,6 +80,8 @@ class Claims:
         """The next attempt of a withdrawal between two; ``None`` when it is not ours any more."""
 
         async def work(tx: Tx) -> list[Claimed]:
+            if await self._is_halted(tx):
+                return []
             row = await writing.claim_one(tx, withdrawal_id)
             return await self._begin(tx, [row]) if row else []
 
@@ -81,21 +92,31 @@ class Claims:
         """What can be done while nothing may be sent: end leases, give up what waited too long."""
 
         async def work(tx: Tx) -> int:
-            sending = await writing.claim(tx, (State.SENDING,), self.rail, _CLEAN_UP_MAX)
-            stale = await writing.claim_stale(tx, self.rail, self.pending_max, _CLEAN_UP_MAX)
-            if not sending and not stale:
-                return 0
-            now = await _now(tx)
-            moves = Moves([*sending, *stale], now, self.metrics)
-            for withdrawal in await self._end_leases(tx, sending, moves):
-                moves.observe(withdrawal.id, self._between_attempts(withdrawal, now))
-            for withdrawal in stale:
-                gone = Observation(Event.GAVE_UP, ACTOR, failure=UNAVAILABLE)
-                moves.observe(withdrawal.id, gone)
-            await moves.write(tx)
-            return len(sending) + len(stale)
+            return await self._clean_up(tx, gives_up=not await self._is_halted(tx))
 
         return await self.db.run(work)
+
+    async def _is_halted(self, tx: Tx) -> bool:
+        return await self.switchboard.halted(tx, (WITHDRAWALS, self.rail)) is not None
+
+    async def _clean_up(self, tx: Tx, *, gives_up: bool) -> int:
+        sending = await writing.claim(tx, (State.SENDING,), self.rail, _CLEAN_UP_MAX)
+        stale = (
+            await writing.claim_stale(tx, self.rail, self.pending_max, _CLEAN_UP_MAX)
+            if gives_up
+            else []
+        )
+        if not sending and not stale:
+            return 0
+        now = await _now(tx)
+        moves = Moves([*sending, *stale], now, self.metrics)
+        for withdrawal in await self._end_leases(tx, sending, moves):
+            moves.observe(withdrawal.id, self._between_attempts(withdrawal, now))
+        for withdrawal in stale:
+            gone = Observation(Event.GAVE_UP, ACTOR, failure=UNAVAILABLE)
+            moves.observe(withdrawal.id, gone)
+        await moves.write(tx)
+        return len(sending) + len(stale)
 
     def _between_attempts(self, withdrawal: Withdrawal, now: datetime) -> Observation:
         """Back into the queue if nothing can have been acted on; else wait, and ask in the end."""
@@ -110,9 +131,10 @@ class Claims:
         moves = Moves(rows, now, self.metrics)
         ready = await self._end_leases(tx, rows, moves)
         ready = self._repeatable(ready, moves, now)
+        ready = await self._unblocked(tx, ready, moves)
         phones = await self._phones(tx, ready, moves)
         unreadable = [w for w in ready if w.id not in phones]
-        ready = await self._alone(tx, [w for w in ready if w.id in phones], moves)
+        ready = await self._alone(tx, [w for w in ready if w.id in phones], phones, moves)
         for withdrawal in ready:
             moves.observe(withdrawal.id, Observation(Event.CLAIMED, ACTOR, due_in=self.lease))
         begun = [moved for w in ready if (moved := moves.current(w.id))]
@@ -144,6 +166,23 @@ class Claims:
                 kept.append(withdrawal)
         return kept
 
+    async def _unblocked(
+        self, tx: Tx, rows: Sequence[Withdrawal], moves: Moves
+    ) -> list[Withdrawal]:
+        """What blocked users have that was never sent waits: whoever blocked them gives it back.
+
+        What may have been sent is followed to its end all the same.
+        """
+        pending = {w.user_id for w in rows if w.state is State.PENDING}
+        blocked = await blocking.active(tx, pending) if pending else {}
+        kept = []
+        for withdrawal in rows:
+            if withdrawal.state is State.PENDING and withdrawal.user_id in blocked:
+                moves.observe(withdrawal.id, Observation(None, ACTOR, due_in=_BLOCKED_WAIT))
+            else:
+                kept.append(withdrawal)
+        return kept
+
     def _is_late(self, withdrawal: Withdrawal, now: datetime) -> bool:
         since = withdrawal.first_sent_at or withdrawal.created_at
         return now - since > self.pending_max
@@ -171,11 +210,19 @@ class Claims:
             moves.observe(withdrawal.id, deciding.of_silence(withdrawal, self.policy))
         return [w for w in rows if w.id not in still_open]
 
-    async def _alone(self, tx: Tx, rows: Sequence[Withdrawal], moves: Moves) -> list[Withdrawal]:
+    async def _alone(
+        self,
+        tx: Tx,
+        rows: Sequence[Withdrawal],
+        phones: Mapping[UUID, Msisdn],
+        moves: Moves,
+    ) -> list[Withdrawal]:
         """Without a reference of ours, two equal payouts at once could not be told apart."""
         if self.deduplicates or not rows:
             return list(rows)
-        taken = await writing.take_slots(tx, rows)
+        taken = await writing.take_slots(
+            tx, [(w, self.personal_data.slot_indexes(phones[w.id])) for w in rows]
+        )
         for withdrawal in rows:
             if withdrawal.id not in taken:
                 moves.observe(withdrawal.id, Observation(None, ACTOR, due_in=_SLOT_WAIT))

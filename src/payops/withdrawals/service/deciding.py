@@ -5,10 +5,13 @@ been acted on; a lost answer is repeated only where the rail de-duplicates on ou
 known" never fails a payout.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import assert_never
+from uuid import UUID
 
 from payops.kernel.retrying import Backoff, doubling
 from payops.pii.domain import scrub
@@ -28,6 +31,9 @@ from payops.withdrawals.ports import (
 
 _ASK_MOST = timedelta(hours=1)
 _PROVIDER_CODE_MAX = 64
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
+_LONG_NUMBER = re.compile(r"[0-9]{7}", re.ASCII)
+_MOBILE_NUMBER = re.compile(r"[17][0-9]{8}", re.ASCII)  # however it begins: 254, 0, or so
 
 UNAVAILABLE = Failure("provider_unavailable", "The payment provider could not be reached.")
 
@@ -41,6 +47,21 @@ class Policy:
     ask_every: timedelta
     sent_grace: timedelta
     unknown_answers_max: int
+
+
+class Bearer(StrEnum):
+    """Whose loss a refund is."""
+
+    HOUSE = "house"  # the rail paid, or has yet to admit that it did not
+    RAIL = "rail"  # the rail has put the money back into our float
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """People decided to give back what the journal ``paid`` took."""
+
+    paid: UUID
+    bearer: Bearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,7 @@ class Observation:
     reference: str | None = None
     receipt: str | None = None
     failure: Failure | None = None
+    refund: Refund | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -92,7 +114,7 @@ def of_answer(
             failure = Failure(
                 "declined",
                 scrub(message) or "The payment provider declined the payout.",
-                scrub(code)[:_PROVIDER_CODE_MAX],
+                shown_code(code),
             )
             return Observation(Event.DECLINED, actor, tries=withdrawal.tries + 1, failure=failure)
         case CredentialRefused():
@@ -115,6 +137,18 @@ def of_answer(
             assert_never(answer)
 
 
+def shown_code(code: str) -> str:
+    """A rail's code as it may be kept and shown: as it is, unless a person's number is in it.
+
+    ``E17`` or ``500.001.1001`` tell support more than a mask does. Whatever does not look
+    like a code is scrubbed like the words beside it.
+    """
+    bare = re.sub(r"[_.-]", "", code)
+    if _CODE.fullmatch(code) and not (_LONG_NUMBER.search(code) or _MOBILE_NUMBER.search(bare)):
+        return code
+    return scrub(code)[:_PROVIDER_CODE_MAX]
+
+
 def of_silence(withdrawal: Withdrawal, policy: Policy) -> Observation:
     """The lease ended without an answer: the process that sent it is gone."""
     return _lost(withdrawal, "system:lease", policy)
@@ -130,7 +164,7 @@ def of_report(withdrawal: Withdrawal, report: Report, policy: Policy, actor: str
             failure = Failure(
                 "payout_failed",
                 scrub(report.message) or "The payment provider reported that the payout failed.",
-                scrub(report.code)[:_PROVIDER_CODE_MAX],
+                shown_code(report.code),
             )
         case Outcome.PENDING:
             event, failure = Event.TAKEN, None

@@ -71,6 +71,26 @@ INVARIANTS = (
         GROUP BY k.user_id, k.resource HAVING count(*) > 1 OR bool_or(w.id IS NULL)""",
     ),
     Invariant(
+        "reversed_withdrawals_were_given_back",
+        "what was refunded closes what paid it, with its amount, and nothing else was refunded",
+        """SELECT w.user_id, w.id, w.state, w.amount, e.amount AS given_back FROM withdrawals w
+        LEFT JOIN journals p ON p.user_id = w.user_id AND p.closes = w.hold_id
+        LEFT JOIN journals r ON r.user_id = w.user_id AND r.closes = p.id
+            AND r.kind = 'withdrawal_refunded'
+        LEFT JOIN entries e ON e.user_id = r.user_id AND e.journal_id = r.id
+            AND e.account = 'wallet:available'
+        WHERE (w.state = 'reversed') <> (r.id IS NOT NULL)
+            OR (r.id IS NOT NULL AND e.amount IS DISTINCT FROM w.amount)""",
+    ),
+    Invariant(
+        "refunds_belong_to_withdrawals",
+        "every refund in the books closes the payment of one withdrawal",
+        """SELECT j.user_id, j.id, j.reference FROM journals j
+        LEFT JOIN journals p ON p.user_id = j.user_id AND p.id = j.closes
+        LEFT JOIN withdrawals w ON w.user_id = p.user_id AND w.hold_id = p.closes
+        WHERE j.kind = 'withdrawal_refunded' AND w.id IS NULL""",
+    ),
+    Invariant(
         "open_withdrawals_are_due",
         "nothing that is not final or under review waits without a time to look at it",
         """SELECT user_id, id, state FROM withdrawals
@@ -113,33 +133,59 @@ async def get(tx: Tx, withdrawal_id: UUID, *, user_id: str | None) -> Withdrawal
 
 async def page(tx: Tx, filters: Filters, *, before: UUID | None, limit: int) -> list[Withdrawal]:
     """Withdrawals newest first; ``before`` is the last id of the page before."""
-    name = filters.named
-    if name is not None and name.startswith(f"{ID_PREFIX}_"):
-        return await _page_of_one(tx, name)
+    ids, request_id = await _looked_up(tx, filters)
+    if ids is not None and not ids:
+        return []
     return await reading.page(
         tx,
         user_id=filters.user_id,
         state=filters.state,
         phone_indexes=filters.phone_indexes,
-        receipt=filters.receipt,
-        reference=filters.reference,
-        named=name,
+        ids=ids,
+        request_id=request_id,
         before=before,
         limit=limit,
     )
 
 
-async def _page_of_one(tx: Tx, txid: str) -> list[Withdrawal]:
+async def _looked_up(tx: Tx, filters: Filters) -> tuple[set[UUID] | None, str | None]:
+    """What the names in ``filters`` come to: the ids that have them all, and a request's id.
+
+    A name that no rail knows may be a request's. There is no index for those: they come last.
+    """
+    found: list[set[UUID]] = []
+    request_id = None
+    if filters.reference is not None:
+        found.append(await reading.known_as(tx, filters.reference, ["payout"]))
+    if filters.receipt is not None:
+        found.append(await reading.known_as(tx, filters.receipt, ["receipt"]))
+    if filters.named is not None:
+        known = await _known_as(tx, filters.named)
+        if known is None:
+            request_id = filters.named
+        else:
+            found.append(known)
+    return (set.intersection(*found) if found else None), request_id
+
+
+async def _known_as(tx: Tx, name: str) -> set[UUID] | None:
+    """Our own id, or whatever a rail calls so; ``None`` when nobody does."""
+    if not name.startswith(f"{ID_PREFIX}_"):
+        return await reading.known_as(tx, name, ["payout", "receipt"]) or None
     try:
-        found = await reading.by_id(tx, read(txid))
+        return {read(name)}
     except ValueError:
-        return []
-    return [found] if found else []
+        return set()
+
+
+async def pending_of(tx: Tx, users: Collection[str]) -> list[str]:
+    """Those of ``users`` who have a withdrawal that was not sent."""
+    return await reading.users_with_pending(tx, users)
 
 
 async def story(tx: Tx, withdrawal_id: UUID) -> Story:
     withdrawal = await get(tx, withdrawal_id, user_id=None)
-    return Story(withdrawal, tuple(await reading.attempts(tx, withdrawal_id)))
+    return Story(withdrawal, tuple(await reading.attempts(tx, withdrawal)))
 
 
 async def cancel(
@@ -183,6 +229,8 @@ async def retry(
     (withdrawal,) = locked
     if withdrawal.state is State.CANCELLED:
         raise NothingToRetry("It was cancelled before anything was sent.")
+    if withdrawal.is_phone_erased:
+        raise NothingToRetry("Its phone number was erased, so nobody can be asked about it.")
     if withdrawal.state is State.SENDING and await writing.open_numbers(tx, locked):
         raise NothingToRetry("An attempt is on the wire; it ends with an answer or its lease.")
     sends = withdrawal.state in (State.PENDING, State.SENDING)

@@ -21,11 +21,11 @@ from payops.infra.metrics import Metrics
 from payops.kernel.money import KES, Money
 from payops.ledger import entries
 from payops.ledger import service as ledger
-from payops.ledger.domain import Journal, Owner
+from payops.ledger.domain import MPESA_CLEARING, Journal, Owner
 from payops.webhooks import service as webhooks
 from payops.withdrawals.domain import FINAL, Event, State, Withdrawal, advance
 from payops.withdrawals.errors import IllegalTransition
-from payops.withdrawals.service.deciding import Observation
+from payops.withdrawals.service.deciding import Bearer, Observation
 from payops.withdrawals.store import writing
 
 log = structlog.get_logger(__name__)
@@ -127,8 +127,7 @@ class Moves:
         if self._freed:
             await writing.free_slots(tx, self._freed)
         await audit.record(tx, self._events)
-        for key in sorted(self._cleared):
-            await alerts.resolve_alert(tx, key)
+        await alerts.resolve_alerts(tx, self._cleared)
         tx.after_commit(self._log_moves)
 
     def _changed_by(self, before: Withdrawal, seen: Observation, state: State) -> Withdrawal:
@@ -178,6 +177,17 @@ class Moves:
             self._journals.append(
                 entries.withdrawal_released(
                     after.user_id, amount, reference=after.txid, hold=after.hold_id
+                )
+            )
+        elif seen.refund is not None:
+            account = MPESA_CLEARING if seen.refund.bearer is Bearer.RAIL else entries.MPESA_LOSSES
+            self._journals.append(
+                entries.withdrawal_refunded(
+                    after.user_id,
+                    amount,
+                    reference=after.txid,
+                    paid=seen.refund.paid,
+                    account=account,
                 )
             )
         if after.state in FINAL or after.state is State.PENDING:

@@ -98,7 +98,8 @@ class Settlement:
                 withdrawal.receipt and report.receipt and report.receipt != withdrawal.receipt
             ),
             "phone": report.phone is not None
-            and self.personal_data.phone_index(report.phone) != withdrawal.phone_index,
+            and not withdrawal.is_phone_erased
+            and not self.personal_data.is_index_of(withdrawal.phone_index, report.phone),
         }
         return [name for name, is_wrong in checks.items() if is_wrong]
 
@@ -112,12 +113,17 @@ class Settlement:
 def doubted(withdrawal: Withdrawal, reason: str) -> Alert:
     """Something said of a payout cannot be true beside what is known of it."""
     return Alert(
-        key=f"withdrawal_contradiction:{withdrawal.txid}",
+        key=doubt_key(withdrawal.txid),
         kind="withdrawal_contradiction",
         severity=Severity.CRITICAL,
         summary="A report about a payout contradicts what is known of it.",
         detail={"withdrawal": withdrawal.txid, "reason": reason},
     )
+
+
+def doubt_key(txid: str) -> str:
+    """The key of the alert that ``doubted`` makes."""
+    return f"withdrawal_contradiction:{txid}"
 
 
 def _subject(report: Report, claimed: UUID | None) -> UUID | None:

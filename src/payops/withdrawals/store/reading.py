@@ -1,17 +1,17 @@
 """Finding withdrawals: by id, by what a rail calls them, by user; and the figures."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from payops.fraud.domain.velocity import Done
 from payops.infra.db import Record, Tx
 from payops.kernel.ids import floor_id
 from payops.withdrawals.domain import State, Withdrawal
 from payops.withdrawals.store.rows import COLUMNS, NAMES, withdrawal, withdrawals
-from payops.withdrawals.tables import payout_references
 from payops.withdrawals.tables import withdrawals as table
 
 _BY_ID = f"SELECT {COLUMNS} FROM withdrawals w WHERE w.id = $1"  # noqa: S608 - constants only
@@ -21,11 +21,44 @@ SELECT reference, withdrawal_id FROM payout_references
 WHERE rail = $1 AND kind = 'payout' AND reference = ANY($2::text[])
 """
 
+# The lookup table's key begins with the rail: one probe for each rail there is.
+_KNOWN_AS = """
+WITH RECURSIVE rails AS (
+    SELECT min(rail) AS name FROM payout_references
+    UNION ALL
+    SELECT (SELECT min(rail) FROM payout_references WHERE rail > rails.name)
+    FROM rails WHERE rails.name IS NOT NULL
+)
+SELECT found.withdrawal_id FROM rails CROSS JOIN LATERAL (
+    SELECT r.withdrawal_id FROM payout_references r
+    WHERE r.rail = rails.name AND r.kind = ANY($1::text[]) AND r.reference = $2
+    LIMIT cardinality($1::text[])
+) AS found
+"""
+
+_ATTEMPTS = """
+SELECT number, started_at, answer, detail, answered_at FROM payout_attempts
+WHERE user_id = $1 AND withdrawal_id = $2 ORDER BY number
+"""
+
 # Ids grow with time: the range of ids is the range of times, and the primary key finds it.
 _SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
+_NEVER = datetime(2100, 1, 1, tzinfo=UTC)  # a lower bound that nothing meets
+# OFFSET 0 keeps each lookup what it is, one range of an index a user or number: on a young
+# table, or one whose rows are all of today, the planner would rather read all of it.
 _HISTORY = """
-SELECT user_id, amount, created_at FROM withdrawals
-WHERE user_id = ANY($1::text[]) AND id >= $2 AND created_at >= $3 AND state <> 'cancelled'
+SELECT u.user_id, NULL::bytea AS recipient, w.amount, w.created_at, w.state = 'failed' AS is_failed
+FROM unnest($1::text[]) AS u (user_id) CROSS JOIN LATERAL (
+    SELECT amount, created_at, state FROM withdrawals
+    WHERE user_id = u.user_id AND id >= $2 AND created_at >= $3 AND state <> 'cancelled' OFFSET 0
+) AS w
+UNION ALL
+SELECT NULL, r.recipient, w.amount, w.created_at, w.state = 'failed'
+FROM unnest($4::bytea[]) AS r (recipient) CROSS JOIN LATERAL (
+    SELECT amount, created_at, state FROM withdrawals
+    WHERE phone_index = r.recipient AND id >= $5 AND created_at >= $6 AND state <> 'cancelled'
+    OFFSET 0
+) AS w
 ORDER BY created_at
 """
 
@@ -53,14 +86,6 @@ ORDER BY id LIMIT $2
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """One earlier withdrawal that counts towards a limit."""
-
-    amount_minor: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     """Withdrawals in one state: how many, how much, how old the oldest."""
 
@@ -81,12 +106,46 @@ async def claimed(tx: Tx, rail: str, references: Collection[str]) -> dict[str, U
     return {row["reference"]: row["withdrawal_id"] for row in rows}
 
 
-async def history(tx: Tx, users: Collection[str], since: datetime) -> dict[str, list[Usage]]:
-    """What each user has withdrawn since a moment, oldest first; cancelled ones do not count."""
-    found: dict[str, list[Usage]] = {user: [] for user in users}
-    first = floor_id(since - _SKEW_MAX)
-    for row in await tx.fetch(_HISTORY, list(users), first, since):
-        found[row["user_id"]].append(Usage(row["amount"], row["created_at"]))
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """What counts towards limits, oldest first, by user and by the recipient's index."""
+
+    of_users: dict[str, list[Done]] = field(default_factory=dict)
+    of_recipients: dict[bytes, list[Done]] = field(default_factory=dict)
+
+
+async def histories(
+    tx: Tx,
+    users: Collection[str],
+    users_since: datetime | None,
+    recipients: Collection[bytes],
+    recipients_since: datetime | None,
+) -> Histories:
+    """What was accepted since these moments, in one query; cancelled ones do not count.
+
+    ``None``: that side is not needed, and not read.
+    """
+    found = Histories()
+    if users_since is None and recipients_since is None:
+        return found
+    of_users = users_since or _NEVER
+    of_recipients = recipients_since or _NEVER
+    rows = await tx.fetch(
+        _HISTORY,
+        list(users) if users_since else [],
+        floor_id(of_users - _SKEW_MAX),
+        of_users,
+        list(recipients) if recipients_since else [],
+        floor_id(of_recipients - _SKEW_MAX),
+        of_recipients,
+    )
+    for row in rows:
+        done = Done(row["created_at"], row["amount"], row["is_failed"])
+        user_id = row["user_id"]
+        if user_id is None:
+            found.of_recipients.setdefault(row["recipient"], []).append(done)
+        else:
+            found.of_users.setdefault(user_id, []).append(done)
     return found
 
 
@@ -102,17 +161,12 @@ async def page(
     user_id: str | None,
     state: State | None,
     phone_indexes: Collection[bytes] = (),
-    receipt: str | None = None,
-    reference: str | None = None,
-    named: str | None = None,
+    ids: Collection[UUID] | None = None,
+    request_id: str | None = None,
     before: UUID | None,
     limit: int,
 ) -> list[Withdrawal]:
-    """Newest first; every filter that is given must fit.
-
-    ``named`` is anything a withdrawal is known by outside: the rail's payout id or receipt,
-    also one that only a lost answer brought, or the request id.
-    """
+    """Newest first; every filter that is given must fit. ``request_id`` alone reads them all."""
     query = sa.select(*(table.c[name] for name in NAMES)).order_by(table.c.id.desc()).limit(limit)
     if user_id is not None:
         query = query.where(table.c.user_id == user_id)
@@ -120,28 +174,24 @@ async def page(
         query = query.where(table.c.state == state.value)
     if phone_indexes:
         query = query.where(table.c.phone_index.in_(list(phone_indexes)))
-    if receipt is not None:
-        query = query.where(table.c.receipt == receipt)
-    if reference is not None:
-        query = query.where(table.c.provider_reference == reference)
-    if named is not None:
-        query = query.where(_is_named(named))
+    if ids is not None:
+        query = query.where(table.c.id.in_(list(ids)))
+    if request_id is not None:
+        query = query.where(table.c.request_id == request_id)
     if before is not None:
         query = query.where(table.c.id < before)
     rows: list[Record] = [row._mapping for row in await tx.select(query)]  # noqa: SLF001 - public in SQLAlchemy
     return withdrawals(rows)
 
 
-def _is_named(name: str) -> sa.ColumnElement[bool]:
-    claimed = sa.select(payout_references.c.withdrawal_id).where(
-        payout_references.c.reference == name
-    )
-    return sa.or_(
-        table.c.provider_reference == name,
-        table.c.receipt == name,
-        table.c.request_id == name,
-        table.c.id.in_(claimed),
-    )
+async def known_as(tx: Tx, name: str, kinds: Collection[str]) -> set[UUID]:
+    """Which withdrawal each rail knows as ``name``, a ``payout`` id or a ``receipt``.
+
+    Where a rail gave one name to two, it is the one that claimed it first; the alert raised
+    then names the other.
+    """
+    rows = await tx.fetch(_KNOWN_AS, list(kinds), name)
+    return {row["withdrawal_id"] for row in rows}
 
 
 async def figures(tx: Tx) -> list[Figures]:
@@ -157,9 +207,16 @@ async def unclear(tx: Tx, *, older_than_minutes: int, limit: int) -> list[Record
     return await tx.fetch(_UNCLEAR, older_than_minutes, limit)
 
 
-async def attempts(tx: Tx, withdrawal_id: UUID) -> list[Record]:
-    return await tx.fetch(
-        "SELECT number, started_at, answer, detail, answered_at FROM payout_attempts "
-        "WHERE withdrawal_id = $1 ORDER BY number",
-        withdrawal_id,
+async def users_with_pending(tx: Tx, users: Collection[str]) -> list[str]:
+    """Those of ``users`` who have something that was not sent, in order."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT user_id FROM withdrawals "
+        "WHERE user_id = ANY($1::text[]) AND state = 'pending' ORDER BY user_id",
+        list(users),
     )
+    return [row["user_id"] for row in rows]
+
+
+async def attempts(tx: Tx, sent: Withdrawal) -> list[Record]:
+    """Every attempt to send it, the first one first."""
+    return await tx.fetch(_ATTEMPTS, sent.user_id, sent.id)

@@ -1,5 +1,6 @@
 """Inserting, locking, claiming and moving withdrawals, a batch at a time."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -213,24 +214,30 @@ async def keep_references(
     return [(w, kind) for w, kind, reference in named if owners[kind, reference] != w.id]
 
 
-async def take_slots(tx: Tx, rows: Sequence[Withdrawal]) -> set[UUID]:
+async def take_slots(tx: Tx, rows: Sequence[tuple[Withdrawal, Sequence[bytes]]]) -> set[UUID]:
     """Which of ``rows`` may be under way: the only ones of their phone and amount.
 
-    Of equal ones the first is asked for, so those that may hold a slot already come first.
+    Each comes with the indexes of its phone, the newest first: while index keys are rotated
+    there are two, and a slot is held under all of them or under none. Of equal ones the
+    first is asked for, so those that may hold a slot already come first.
     """
-    first: dict[tuple[str, bytes, int], Withdrawal] = {}
-    for w in rows:
-        first.setdefault((w.rail, w.phone_index, w.amount_minor), w)
-    rows = list(first.values())
-    taken = await tx.fetch(
+    first: dict[tuple[str, bytes, int], tuple[Withdrawal, Sequence[bytes]]] = {}
+    for w, indexes in rows:
+        first.setdefault((w.rail, indexes[0], w.amount_minor), (w, indexes))
+    wanted = [(w, index) for w, indexes in first.values() for index in indexes]
+    rows_taken = await tx.fetch(
         _TAKE_SLOTS,
-        [w.rail for w in rows],
-        [w.phone_index for w in rows],
-        [w.amount_minor for w in rows],
-        [w.user_id for w in rows],
-        [w.id for w in rows],
+        [w.rail for w, _ in wanted],
+        [index for _, index in wanted],
+        [w.amount_minor for w, _ in wanted],
+        [w.user_id for w, _ in wanted],
+        [w.id for w, _ in wanted],
     )
-    return {row["withdrawal_id"] for row in taken}
+    taken = Counter(row["withdrawal_id"] for row in rows_taken)
+    whole = {w.id for w, indexes in first.values() if taken[w.id] == len(indexes)}
+    if len(whole) < len(taken):
+        await free_slots(tx, set(taken) - whole)
+    return whole
 
 
 async def free_slots(tx: Tx, ids: Collection[UUID]) -> None:

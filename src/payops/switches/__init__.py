@@ -1,0 +1,1 @@
+"""Halting and resuming a flow or a provider, for every replica at once."""
