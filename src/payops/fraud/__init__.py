@@ -1,1 +1,1 @@
-"""Limits on what a user may do in a while, decided under the lock of the wallet it would move."""
+"""What may look wrong about a request: too much in a while, a strange device, a blocked user."""

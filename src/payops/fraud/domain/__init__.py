@@ -1,0 +1,1 @@
+"""Rules, what they find, devices, blocks and decisions as values. Pure; the caller brings facts."""

@@ -1,0 +1,1 @@
+"""SQL of the fraud controls; takes a transaction, never commits."""
