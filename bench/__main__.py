@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import database, machine, report
 from bench.accepting import measure_accepting
+from bench.deposits import measure_deposits
 from bench.firing import WentWrong
 from bench.growing import measure_growing
 from bench.receiving import measure_receiving
@@ -26,6 +27,7 @@ PARTS: Final[Mapping[str, Callable[[Run], None]]] = {
     "c": measure_receiving,
     "d": measure_reconciling,
     "e": measure_growing,
+    "f": measure_deposits,
 }
 _PUBLISHED: Final = Path("docs/performance.svg")
 _VOID: Final = 1
@@ -66,7 +68,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer and shorter rounds: a look, not a figure")
-    add("--only", type=_parts, default=set(PARTS), metavar="a,b", help="of a, b, c, d, e")
+    add("--only", type=_parts, default=set(PARTS), metavar="a,b", help="of a, b, c, d, e, f")
     add("--rounds", type=int, default=0, help="of each measurement")
     add("--publish", action="store_true", help=f"write the picture to {_PUBLISHED}")
     return parser.parse_args()

@@ -12,7 +12,14 @@ _BAR_HEIGHT: Final = 22
 _ROW_HEIGHT: Final = 34
 _MARGIN: Final = 16
 _HEAD_HEIGHT: Final = 44
-_COLOURS: Final = {"a": "#2563eb", "b": "#059669", "c": "#d97706", "d": "#7c3aed", "e": "#475569"}
+_COLOURS: Final = {
+    "a": "#2563eb",
+    "b": "#059669",
+    "c": "#d97706",
+    "d": "#7c3aed",
+    "e": "#475569",
+    "f": "#be123c",
+}
 _FONT: Final = "font-family='system-ui, sans-serif' font-size='13'"
 
 

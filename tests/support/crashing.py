@@ -1,8 +1,9 @@
 """The service in a process that kills itself at a chosen point, from the outside of the product.
 
 A point is ``step:moment``. The steps are the transactions that move money, known by a statement
-each of them runs, and ``send``, the call to the rail. The moments of a transaction are ``before``
-its COMMIT, ``sent`` (COMMIT is on the wire, its answer unread) and ``after`` it.
+each of them runs, and the calls to providers: ``send`` to the rail, ``open`` and ``read`` to
+NOWPayments. The moments of a transaction are ``before`` its COMMIT, ``sent`` (COMMIT is on the
+wire, its answer unread) and ``after`` it.
 
 ``bug`` plants a fault that the harness has to catch, to prove that it would.
 """
@@ -13,15 +14,21 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from payops.cli import serving
+from payops.deposits.domain.invoices import Invoice
+from payops.deposits.service import keeping
+from payops.deposits.service.opening import Opening
+from payops.deposits.store import writing as deposits
 from payops.infra.db import Tx
 from payops.providers.lipana.adapter import LipanaRail
+from payops.providers.nowpayments.adapter import NowPayments
 from payops.webhooks import store as inbox
 from payops.webhooks.domain import State
 from payops.webhooks.service import Inbox
-from payops.withdrawals.ports import Answer, Payout
 from payops.withdrawals.service.claiming import Claimed, Claims
 
 STATEMENTS: Final[Mapping[str, str]] = {
@@ -31,11 +38,30 @@ STATEMENTS: Final[Mapping[str, str]] = {
     "keep": "INSERT INTO webhook_deliveries ",
     "effect": "UPDATE webhook_deliveries d SET state",
 }
+DEPOSIT_STATEMENTS: Final[Mapping[str, str]] = {
+    "request": "INSERT INTO invoices ",
+    "attempt": "INSERT INTO invoice_attempts ",
+    "opened": "UPDATE invoice_attempts SET answer = $4",
+    "due": "UPDATE deposit_payments SET due_at = ",
+    "credit": "INSERT INTO deposit_receipts ",
+}
+_MOMENTS: Final = ("before", "sent", "after")
 POINTS: Final = (
-    *(f"{step}:{moment}" for step in STATEMENTS for moment in ("before", "sent", "after")),
+    *(f"{step}:{moment}" for step in STATEMENTS for moment in _MOMENTS),
     "send:before",
     "send:after",
 )
+DEPOSIT_POINTS: Final = (
+    *(f"{step}:{moment}" for step in DEPOSIT_STATEMENTS for moment in _MOMENTS),
+    *(f"{call}:{moment}" for call in ("open", "read") for moment in ("before", "after")),
+)
+
+
+_CALLS: Final[Mapping[str, tuple[type, str]]] = {
+    "send": (LipanaRail, "send"),
+    "open": (NowPayments, "open"),
+    "read": (NowPayments, "read"),
+}
 
 
 def serve(environ: Mapping[str, str], log: str, dies: str, bug: str) -> None:
@@ -59,23 +85,23 @@ def _die() -> None:
 
 
 def _arm(step: str, moment: str) -> None:
-    if step == "send":
-        _arm_send(moment)
+    if step in _CALLS:
+        _arm_call(*_CALLS[step], moment)
     else:
-        _arm_commit(STATEMENTS[step], moment)
+        _arm_commit({**STATEMENTS, **DEPOSIT_STATEMENTS}[step], moment)
 
 
-def _arm_send(moment: str) -> None:
-    original = LipanaRail.send
+def _arm_call(owner: type, name: str, moment: str) -> None:
+    original = getattr(owner, name)
 
-    async def send(self: LipanaRail, payout: Payout) -> Answer:
+    async def call(self: Any, *arguments: Any) -> Any:
         if moment == "before":
             _die()
-        answer = await original(self, payout)
+        answer = await original(self, *arguments)
         _die()
         return answer
 
-    LipanaRail.send = send  # type: ignore[method-assign]
+    setattr(owner, name, call)
 
 
 def _arm_commit(statement: str, moment: str) -> None:
@@ -158,6 +184,15 @@ def _mark_before_effect() -> None:
 
 def _answer_before_commit() -> None:
     """Callers are told that it stands, and it was rolled back: as a lost commit would look."""
+    _roll_back(STATEMENTS["accept"])
+
+
+def _show_before_commit() -> None:
+    """As before, of an address that was shown."""
+    _roll_back(DEPOSIT_STATEMENTS["opened"])
+
+
+def _roll_back(statement: str) -> None:
     original = Tx.commit
     accepting: set[int] = set()
 
@@ -168,12 +203,40 @@ def _answer_before_commit() -> None:
             return
         await original(self, notify=notify)
 
-    _watch(lambda tx, sql: accepting.add(id(tx)) if STATEMENTS["accept"] in sql else None)
+    _watch(lambda tx, sql: accepting.add(id(tx)) if statement in sql else None)
     Tx.commit = commit  # type: ignore[method-assign]
+
+
+def _ask_before_commit() -> None:
+    """A provider is asked while no attempt is on record: a crash forgets that it was."""
+    begin, record = Opening.begin, Opening.record
+
+    async def not_begun(self: Opening, invoice_id: UUID) -> Invoice:
+        async with self._db.transaction(read_only=True) as tx:
+            invoice = await keeping.get(tx, invoice_id, user_id=None)
+        return replace(invoice, attempts=invoice.attempts + 1)
+
+    async def begin_and_record(
+        self: Opening, keyed: Any, given: Any, invoice: Invoice, answer: Any
+    ) -> Any:
+        await begin(self, invoice.id)
+        return await record(self, keyed, given, invoice, answer)
+
+    Opening.begin = not_begun  # type: ignore[method-assign]
+    Opening.record = begin_and_record  # type: ignore[method-assign]
+
+
+def _take_for_good() -> None:
+    """What is claimed to be read back is not due again if nobody reads it."""
+    never = "CASE WHEN $3::interval IS NULL THEN now() END"
+    deposits._CLAIM = deposits._CLAIM.replace("now() + $3", never)
 
 
 _BUGS: Final = {
     "send before commit": _send_before_commit,
     "mark before effect": _mark_before_effect,
     "answer before commit": _answer_before_commit,
+    "show before commit": _show_before_commit,
+    "ask before commit": _ask_before_commit,
+    "take for good": _take_for_good,
 }

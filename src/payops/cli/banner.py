@@ -19,6 +19,7 @@ payops is ready. Ctrl-C stops everything; data stays in .payops/
 
   API        {base}   documentation {base}/docs   metrics {base}/metrics
   Sandbox    {settings.lipana.base_url}   (the M-Pesa rail: every payout here is play money)
+  Deposits   {settings.nowpayments.base_url}   (send nothing: nobody has the keys of its addresses)
   API key    {demo.api_key}
   User       {demo.user_id}   token {demo.user_token}
 
@@ -28,8 +29,12 @@ Give the user KES 5,000:
 Withdraw KES 1,500 to M-Pesa, as the user:
 {_withdrawal(base, demo)}
 
-See it go from pending to completed, and the wallet:
+Deposit USD 20 in bitcoin, as the user; the sandbox pays it:
+{_invoice(base, demo)}
+
+See them go on to completed and finished, and the wallet:
 {_curl(f"{base}/api/withdrawals", demo.user_token)}
+{_curl(f"{base}/api/crypto/invoices", demo.user_token)}
 {_curl(f"{base}/api/wallets/{demo.user_id}", demo.user_token)}
 
 See it as operations do:
@@ -55,6 +60,11 @@ def _credit(base: str, demo: Demo) -> str:
 def _withdrawal(base: str, demo: Demo) -> str:
     body = '{"amountKES": 1500, "phoneNumber": "0708374149"}'
     return f"{_post(f'{base}/api/withdrawals/mpesa', demo.user_token)} -d '{body}'"
+
+
+def _invoice(base: str, demo: Demo) -> str:
+    body = '{"amount": "20.00", "currency": "USD", "payCurrency": "BTC"}'
+    return f"{_post(f'{base}/api/crypto/invoices', demo.user_token)} -d '{body}'"
 
 
 def _post(url: str, credential: str) -> str:

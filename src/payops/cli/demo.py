@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from payops.access.service import issue_development_token
-from payops.cli import demo_withdrawals
+from payops.cli import demo_deposits, demo_withdrawals
 from payops.cli.developing import Whereabouts, whereabouts
 from payops.cli.running import (
     CHECK_FAILED,
@@ -33,7 +33,7 @@ from payops.cli.running import (
 from payops.cli.stage import Check, Stage
 from payops.dev import secrets
 
-ACTS: Final = (demo_withdrawals.play,)
+ACTS: Final = (demo_withdrawals.play, demo_deposits.play)
 
 _STARTED_SECONDS_MAX: Final = 180  # the first start makes a database
 _STOPPED_SECONDS_MAX: Final = 25
@@ -42,7 +42,7 @@ _TOKEN_LIFE: Final = timedelta(hours=1)
 
 
 def demo(as_json: Json = False) -> None:
-    """Walk withdrawals through the sandbox, narrated; exit code 0 only if the books are right."""
+    """Walk money out and in through the sandbox, narrated; 0 only if the books are right."""
     told = errors if as_json else console()
     with explained(), _running() as where:
         checks = _played(where, told)

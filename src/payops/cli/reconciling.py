@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from payops.cli.running import Json, console, print_json, progress, with_services
-from payops.reconciliation.domain import Tally
+from payops.cli.running import CHECK_FAILED, Json, console, print_json, progress, with_services
+from payops.reconciliation.domain import DepositTally, Tally
 
 if TYPE_CHECKING:
     from payops.bootstrap import Services
@@ -48,3 +48,27 @@ def mpesa(
     table = Table(*tally)
     table.add_row(*map(str, tally.values()))
     console().print(table)
+
+
+@app.command()
+def crypto(as_json: Json = False) -> None:
+    """Read back every deposit that is not at rest or was credited lately; show what differs.
+
+    Exit code 1 when something differs: a break stays open until it is gone or explained.
+    """
+
+    async def work(services: "Services") -> DepositTally:
+        with progress("Reading deposits back") as show:
+            return await services.deposit_reconciliation.everything(
+                progress=lambda tally: show(tally.checked, f"read, {tally.breaks} breaks")
+            )
+
+    tally = with_services(work)
+    if as_json:
+        print_json(tally.as_json())
+    else:
+        table = Table(*tally.as_json())
+        table.add_row(*map(str, tally.as_json().values()))
+        console().print(table)
+    if tally.breaks:
+        raise typer.Exit(CHECK_FAILED)

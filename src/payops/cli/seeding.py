@@ -33,7 +33,7 @@ class Demo:
 
 async def seeded(settings: Settings) -> Demo:
     """Make what is missing of the demo data; a second call changes nothing."""
-    services = bootstrap.build(settings)
+    services = await bootstrap.assemble(settings)
     try:
         await _fund(services)
         return Demo(

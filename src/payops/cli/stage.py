@@ -37,9 +37,9 @@ class Stage:
         headers = {**self._headers(user), "Idempotency-Key": uuid4().hex}
         return _answer(self.service.post(path, json=body, headers=headers))
 
-    def book(self) -> Any:
-        """The sandbox's own account of what it paid."""
-        return _answer(self.sandbox.get("/_sandbox/book"))
+    def book(self, provider: str | None = None) -> Any:
+        """The sandbox's own account of what it paid, or of what ``provider`` received."""
+        return _answer(self.sandbox.get(f"/_sandbox{f'/{provider}' if provider else ''}/book"))
 
     def _headers(self, user: str | None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key if user is None else self.token_for(user)}"}

@@ -18,6 +18,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HTTP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RAIL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _JOB_SECONDS = (0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600)
+_DEPOSIT_SECONDS = (10, 30, 60, 300, 900, 1800, 3600, 7200, 21600, 86400)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -49,6 +50,7 @@ class Metrics:
         self._calls_on_render: list[Callable[[], None]] = []
         self._http()
         self._money()
+        self._deposits()
         self._inbox()
         self._machinery()
         if process:
@@ -134,6 +136,17 @@ class Metrics:
             "payops_reconciliation_breaks", "Open differences with a provider", "rail"
         )
         self.alerts_open = self._gauge("payops_alerts_open", "Alerts nobody resolved", "severity")
+        self.alert_deliveries = self._counter(
+            "payops_alert_deliveries",
+            "Messages about alerts, by what came of them",
+            "channel",
+            "outcome",
+        )
+        self.oldest_undelivered_alert_seconds = self._gauge(
+            "payops_alerts_oldest_undelivered_seconds",
+            "Age of the oldest message about an alert that is still under way",
+            "channel",
+        )
 
     @guarded
     def observe_answer(self, rail: str, call: str, kind: str, seconds: float) -> None:
@@ -171,6 +184,63 @@ class Metrics:
     @guarded
     def set_alerts(self, by_severity: Mapping[str, int]) -> None:
         self._replace(self.alerts_open, by_severity)
+
+    @guarded
+    def count_alert_delivery(self, channel: str, outcome: str) -> None:
+        """``outcome``: delivered, failed (tried again), refused, parked."""
+        self.alert_deliveries.labels(channel, outcome).inc()
+
+    @guarded
+    def set_undelivered_alerts(self, seconds_by_channel: Mapping[str, int]) -> None:
+        """``undecided`` stands for what was not given to the channels yet."""
+        self._replace(self.oldest_undelivered_alert_seconds, seconds_by_channel)
+
+    # Deposits
+
+    def _deposits(self) -> None:
+        self.provider_answers = self._counter(
+            "payops_deposit_provider_answers",
+            "Answers of deposit providers",
+            "provider",
+            "call",
+            "kind",
+        )
+        self.provider_breaker_open = self._gauge(
+            "payops_deposit_breaker_open", "1 while a deposit provider is not asked", "provider"
+        )
+        self.deposits = self._gauge(
+            "payops_deposits", "Deposits by phase: now, or in the last day for ended ones", "phase"
+        )
+        self.deposit_average_seconds = self._gauge(
+            "payops_deposit_average_seconds", "Average durations of the last day", "phase"
+        )
+        self.deposit_phase_seconds = Histogram(
+            "payops_deposit_phase_seconds",
+            "How long deposits waited for money, and for settlement",
+            ["phase"],
+            buckets=_DEPOSIT_SECONDS,
+            registry=self.registry,
+        )
+
+    @guarded
+    def count_provider_answer(self, provider: str, call: str, kind: str) -> None:
+        """``call`` is ``open``, ``read`` or ``value``; ``kind`` such as ``answer_lost``."""
+        self.provider_answers.labels(provider, call, kind).inc()
+
+    @guarded
+    def set_provider_breaker(self, provider: str, *, is_open: bool) -> None:
+        self.provider_breaker_open.labels(provider).set(int(is_open))
+
+    @guarded
+    def set_deposits(self, by_phase: Mapping[str, int], averages: Mapping[str, int]) -> None:
+        """``averages`` in seconds; a phase without any is left out."""
+        self._replace(self.deposits, by_phase)
+        self._replace(self.deposit_average_seconds, averages)
+
+    @guarded
+    def observe_deposit_phase(self, phase: str, seconds: int) -> None:
+        """``phase``: ``wait_to_pending`` or ``pending_to_finished``."""
+        self.deposit_phase_seconds.labels(phase).observe(seconds)
 
     # The webhook inbox
 

@@ -13,7 +13,8 @@ says what happened. Only ``infra.web.problem`` knows which HTTP status a family 
     ├── Refused             a business rule said no
     ├── TooMany             the same request may pass later
     ├── TooLarge            more bytes than we read
-    └── Unavailable         our side cannot, for now
+    ├── Unavailable         our side cannot, for now
+    └── BadUpstream         a provider answered, and not in a way that can be used
 """
 
 from collections.abc import Sequence
@@ -103,4 +104,12 @@ class TooLarge(PayopsError):
 class Unavailable(PayopsError):
     code = "unavailable"
     title = "The service cannot answer this now"
+    retryable = True
+
+
+class BadUpstream(PayopsError):
+    """A provider answered, and not in a way that can be used. Asking again may help."""
+
+    code = "bad_upstream"
+    title = "A provider's answer could not be used"
     retryable = True

@@ -18,6 +18,22 @@ AVAILABLE = "wallet:available"
 HELD = "wallet:held"
 MPESA_CLEARING = "mpesa:clearing"
 PLATFORM = "platform"
+SUSPENSE = "suspense"  # money whose owner people have yet to decide on
+
+
+def clearing(provider: str) -> str:
+    """What a provider of deposits owes us."""
+    return f"{provider}:clearing"
+
+
+def fees(provider: str) -> str:
+    """What a provider of deposits has kept for itself."""
+    return f"fees:{provider}"
+
+
+def losses(provider: str) -> str:
+    """What the house bears of money that went wrong at a provider."""
+    return f"losses:{provider}"
 
 
 @dataclass(frozen=True, slots=True)

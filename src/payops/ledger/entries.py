@@ -8,10 +8,16 @@ from payops.ledger.domain import (
     HELD,
     MPESA_CLEARING,
     PLATFORM,
+    SUSPENSE,
     Journal,
     Posted,
     Posting,
+    clearing,
+    fees,
+    losses,
 )
+
+MPESA_LOSSES = losses("mpesa")
 
 
 def credit(user_id: str, amount: Money, *, reference: str, reason: str) -> Journal:
@@ -42,6 +48,58 @@ def withdrawal_released(user_id: str, amount: Money, *, reference: str, hold: UU
     """Nothing was paid, for certain: the held money is the user's again."""
     lines = (Posting(HELD, -amount), Posting(AVAILABLE, amount))
     return Journal(user_id, "withdrawal_released", reference, lines, closes=hold)
+
+
+def withdrawal_refunded(
+    user_id: str, amount: Money, *, reference: str, paid: UUID, account: str = MPESA_LOSSES
+) -> Journal:
+    """Given back after it was reported as paid: the house bears it until it gets it back.
+
+    ``account`` is the rail's clearing where the rail itself has returned the money.
+    """
+    lines = (Posting(account, -amount), Posting(AVAILABLE, amount))
+    return Journal(user_id, "withdrawal_refunded", reference, lines, closes=paid)
+
+
+def deposit_credited(user_id: str, amount: Money, *, provider: str, reference: str) -> Journal:
+    """A provider has settled an arrival of coins: it owes us, and we owe the user."""
+    lines = (Posting(clearing(provider), -amount), Posting(AVAILABLE, amount))
+    return Journal(user_id, "deposit_credited", f"{provider}:{reference}", lines)
+
+
+def deposit_fee(user_id: str, amount: Money, *, provider: str, reference: str) -> Journal:
+    """What the provider kept of an arrival: the house bears it, the provider owes us less."""
+    lines = (Posting(fees(provider), -amount), Posting(clearing(provider), amount))
+    return Journal(user_id, "deposit_fee", f"{provider}:{reference}", lines)
+
+
+def deposit_taken_back(
+    user_id: str, amount: Money, *, provider: str, reference: str, credit: UUID
+) -> Journal:
+    """The provider gave back money that was credited: it owes us nothing for it any more.
+
+    The user keeps the credit until people decide; meanwhile the loss is in suspense.
+    """
+    lines = (Posting(SUSPENSE, -amount), Posting(clearing(provider), amount))
+    return Journal(user_id, "deposit_taken_back", f"{provider}:{reference}", lines, closes=credit)
+
+
+def deposit_loss_borne(
+    user_id: str, amount: Money, *, provider: str, reference: str, taken: UUID
+) -> Journal:
+    """People decided that the user keeps a credit whose money went back: the house bears it."""
+    lines = (Posting(losses(provider), -amount), Posting(SUSPENSE, amount))
+    return Journal(user_id, "deposit_loss_borne", f"{provider}:{reference}", lines, closes=taken)
+
+
+def deposit_loss_recovered(
+    user_id: str, amount: Money, *, provider: str, reference: str, taken: UUID
+) -> Journal:
+    """People decided that a credit whose money went back is taken from the user again."""
+    lines = (Posting(AVAILABLE, -amount), Posting(SUSPENSE, amount))
+    return Journal(
+        user_id, "deposit_loss_recovered", f"{provider}:{reference}", lines, closes=taken
+    )
 
 
 def reversal(posted: Posted, *, reason: str) -> Journal:

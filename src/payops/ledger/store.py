@@ -1,12 +1,14 @@
 """The ledger's SQL: set-based, a fixed number of round trips whatever the batch's size."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 
 from payops.infra.db import Record, Tx
+from payops.kernel.ids import floor_id
 from payops.kernel.money import CURRENCIES, Money
 from payops.ledger.domain import (
     Invariant,
@@ -78,6 +80,8 @@ GROUP BY j.user_id, j.id
 
 _BY_ID = _JOURNAL + "WHERE j.user_id = $1 AND j.id = $2 GROUP BY j.user_id, j.id"
 
+_CLOSING = _JOURNAL + "WHERE j.user_id = $1 AND j.closes = $2 GROUP BY j.user_id, j.id"
+
 _PAGE = (
     _JOURNAL
     + """
@@ -126,7 +130,62 @@ FROM (
 GROUP BY account, currency ORDER BY account, currency
 """
 
+# What became of something: its own journals, those that are named, and those that close them.
+_RELATED = (
+    _JOURNAL
+    + """
+WHERE j.user_id = $1 AND (j.reference = $2 OR j.id = ANY($3::uuid[]) OR j.closes = ANY($3::uuid[]))
+GROUP BY j.user_id, j.id ORDER BY j.id
+"""
+)
+
+_BETWEEN = (
+    _JOURNAL
+    + """
+WHERE j.posted_at >= $1 AND j.posted_at < $2
+GROUP BY j.user_id, j.id ORDER BY j.user_id, j.id
+"""
+)
+
+_BALANCES_BETWEEN = """
+SELECT e.account, e.currency,
+    coalesce(sum(e.amount) FILTER (WHERE j.posted_at < $1), 0)::bigint AS opening,
+    sum(e.amount)::bigint AS closing
+FROM entries e JOIN journals j ON j.user_id = e.user_id AND j.id = e.journal_id
+WHERE j.posted_at < $2 GROUP BY e.account, e.currency ORDER BY e.account, e.currency
+"""
+
+# Ids grow with time, so the index of blocks finds the period; the moment itself decides.
+_MOVED = """
+SELECT e.account, e.currency, count(*) AS entries, sum(e.amount)::bigint AS amount
+FROM entries e JOIN journals j ON j.user_id = e.user_id AND j.id = e.journal_id
+WHERE e.journal_id >= $1 AND e.journal_id < $2 AND j.posted_at >= $3 AND j.posted_at < $4
+    AND e.account NOT LIKE 'wallet:%'
+GROUP BY e.account, e.currency ORDER BY e.account, e.currency
+"""
+_SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
+
 _VIOLATION_ROWS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Of one account when a period began and ended, in minor units."""
+
+    account: str
+    currency: str
+    opening: int
+    closing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a period did to one account of the house: entries, and their sum in minor units."""
+
+    account: str
+    currency: str
+    entries: int
+    amount: int
 
 
 async def create(tx: Tx, owners: Collection[Owner]) -> None:
@@ -189,6 +248,11 @@ async def by_id(tx: Tx, user_id: str, journal_id: UUID) -> Posted | None:
     return _posted(row) if row else None
 
 
+async def closing(tx: Tx, user_id: str, journal_id: UUID) -> Posted | None:
+    row = await tx.fetchrow(_CLOSING, user_id, journal_id)
+    return _posted(row) if row else None
+
+
 async def page(tx: Tx, user_id: str, *, before: UUID | None, limit: int) -> list[Posted]:
     """The user's journals, newest first."""
     return [_posted(row) for row in await tx.fetch(_PAGE, user_id, before, limit)]
@@ -221,6 +285,28 @@ async def house(tx: Tx) -> list[tuple[str, Money]]:
     """Every house account with its balance now: what was folded, and what came since."""
     rows = await tx.fetch(_HOUSE)
     return [(row["account"], Money(row["balance"], CURRENCIES[row["currency"]])) for row in rows]
+
+
+async def related(tx: Tx, user_id: str, reference: str, ids: Collection[UUID]) -> list[Posted]:
+    """Journals under ``reference``, those with ``ids``, and those that close them; oldest first."""
+    return [_posted(row) for row in await tx.fetch(_RELATED, user_id, reference, list(ids))]
+
+
+async def between(tx: Tx, since: datetime, until: datetime) -> AsyncGenerator[list[Posted], None]:
+    """Every journal of the period, user by user; a bounded number at a time."""
+    async for rows in tx.stream(_BETWEEN, since, until):
+        yield [_posted(row) for row in rows]
+
+
+async def balances_between(tx: Tx, since: datetime, until: datetime) -> list[Balance]:
+    """What each account held when the period began and ended; users' wallets are added up."""
+    return [Balance(**dict(row)) for row in await tx.fetch(_BALANCES_BETWEEN, since, until)]
+
+
+async def moved(tx: Tx, since: datetime, until: datetime) -> list[Moved]:
+    """What the period did to each account of the house."""
+    first, last = floor_id(since - _SKEW_MAX), floor_id(until + _SKEW_MAX)
+    return [Moved(**dict(row)) for row in await tx.fetch(_MOVED, first, last, since, until)]
 
 
 async def violations(tx: Tx, invariant: Invariant) -> Violation | None:

@@ -248,7 +248,7 @@ async def test_a_night_of_many_pages_asks_about_each_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory stays flat because pages are walked by id; a page edge loses nobody."""
-    monkeypatch.setattr("payops.reconciliation.service._PAGE", 3)
+    monkeypatch.setattr("payops.reconciliation.service.payouts._PAGE", 3)
     txids = [await is_unclear(shop, user=f"usr_{n}") for n in range(7)]
     seen: list[int] = []
 

@@ -42,6 +42,7 @@ STATUS_OF_FAMILY: Final[Mapping[type[errors.PayopsError], int]] = {
     errors.TooMany: 429,
     errors.TooLarge: 413,
     errors.Unavailable: 503,
+    errors.BadUpstream: 502,
     MethodNotAllowed: 405,
 }
 

@@ -66,12 +66,12 @@ def read_cursor(cursor: str | None) -> UUID | None:
         raise Invalid(faults=[Fault("/query/cursor", "is not a cursor")]) from None
 
 
-def body_of(reply: BaseModel) -> bytes:
-    return reply.model_dump_json(exclude_none=True, by_alias=True).encode()
+def body_of(reply: BaseModel, *, keep_nulls: bool = False) -> bytes:
+    return reply.model_dump_json(exclude_none=not keep_nulls, by_alias=True).encode()
 
 
-def answer(reply: BaseModel, status: int = 200) -> Response:
-    return Response(body_of(reply), status, media_type=JSON)
+def answer(reply: BaseModel, status: int = 200, *, keep_nulls: bool = False) -> Response:
+    return Response(body_of(reply, keep_nulls=keep_nulls), status, media_type=JSON)
 
 
 def _written(last: UUID) -> str:

@@ -3,6 +3,7 @@
 from payops.ledger.service.books import (
     INVARIANTS,
     by_reference,
+    closing,
     fold_house,
     history,
     house_balances,
@@ -21,6 +22,7 @@ __all__ = [
     "Movement",
     "MovementDesk",
     "by_reference",
+    "closing",
     "fold_house",
     "history",
     "house_balances",

@@ -122,6 +122,14 @@ async def journal_of(tx: Tx, user_id: str, journal_id: UUID) -> Posted:
     return posted
 
 
+async def closing(tx: Tx, user_id: str, journal_id: UUID) -> Posted:
+    """The journal that closes ``journal_id``. Raises ``JournalNotFound`` while none does."""
+    posted = await store.closing(tx, user_id, journal_id)
+    if posted is None:
+        raise JournalNotFound
+    return posted
+
+
 async def by_reference(tx: Tx, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Posted]:
     """Credits and debits by ``(user_id, reference)``, those that exist."""
     return {(p.user_id, p.reference): p for p in await store.by_reference(tx, names)}

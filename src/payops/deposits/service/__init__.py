@@ -1,0 +1,1 @@
+"""Use cases of deposits: asking for an invoice, reading payments back, crediting what arrived."""

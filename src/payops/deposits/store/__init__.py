@@ -1,0 +1,1 @@
+"""The deposits' SQL. It takes a transaction and never commits."""

@@ -1,0 +1,1 @@
+"""Crypto deposits for operations: stories, figures, rates and breaks."""
