@@ -93,6 +93,11 @@ class ApiKey:
         return show_id(KEY_ID_PREFIX, self.id)
 
 
+def person_of(owner: str) -> str:
+    """The person behind ``person:Jane`` or an API key's owner ``jane``: the same one."""
+    return owner.removeprefix("person:").strip().casefold()
+
+
 def is_user_id(text: str) -> bool:
     return _USER_ID.fullmatch(text) is not None
 

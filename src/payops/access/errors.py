@@ -25,6 +25,13 @@ class OtherUser(errors.Forbidden):
     title = "A user's token acts for that user only"
 
 
+class FourEyesRequired(errors.Forbidden):
+    """Who asked for something may not be who allows it, by whichever of their keys."""
+
+    code = "four_eyes_required"
+    title = "Somebody else must approve this"
+
+
 class KeyNotFound(errors.NotFound):
     code = "api_key_not_found"
     title = "There is no such API key"

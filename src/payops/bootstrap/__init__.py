@@ -1,7 +1,7 @@
 """The composition root: the only place that knows which real part stands behind which port."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +10,7 @@ from payops.access import service as access
 from payops.access.api import Gate
 from payops.alerts import service as alerts
 from payops.bootstrap.foundation import (
+    Foundation,
     NotConfigured,
     gate,
     key_verifier,
@@ -17,9 +18,10 @@ from payops.bootstrap.foundation import (
     needed,
     replica_name,
 )
+from payops.bootstrap.four_eyes import FourEyes, four_eyes
 from payops.bootstrap.money_in import money_in
 from payops.bootstrap.money_out import money_out
-from payops.bootstrap.watching import alert_delivery, fraud_controls, scheduler_of
+from payops.bootstrap.watching import alert_delivery, fraud_controls, report_jobs, scheduler_of
 from payops.deposits.addresses.selftest import self_test
 from payops.deposits.ports import CryptoProvider
 from payops.deposits.service import keeping as deposits_keeping
@@ -31,7 +33,7 @@ from payops.infra.db import Database
 from payops.infra.http import HttpClient
 from payops.infra.listening import Listener, Wakeups
 from payops.infra.metrics import Metrics
-from payops.infra.scheduling import Scheduler
+from payops.infra.scheduling import Job, Scheduler
 from payops.infra.settings import Settings
 from payops.kernel.errors import PayopsError
 from payops.ledger import schemas as ledger_wire
@@ -39,8 +41,11 @@ from payops.ledger import service as ledger
 from payops.ledger.domain import Invariant
 from payops.ledger.service import Movement, MovementDesk
 from payops.ops import evidence
+from payops.ops.checklists import notifying
 from payops.ops.crypto.jobs import DepositJobs
 from payops.ops.jobs import TimedJobs
+from payops.ops.watching.credentials import in_use
+from payops.ops.watching.jobs import Watch
 from payops.pii.domain import SealedColumn
 from payops.pii.sealing import Fingerprints, Keys
 from payops.pii.service import KeyRefresh, PersonalData
@@ -49,7 +54,7 @@ from payops.providers.keys.local import EnvironmentKeys
 from payops.reconciliation.service import DepositReconciliation, Reconciliation
 from payops.switches.service import Switchboard
 from payops.webhooks import service as webhooks
-from payops.webhooks.service import Inbox
+from payops.webhooks.service import Channel, Inbox
 from payops.withdrawals.ports import PayoutRail
 from payops.withdrawals.service import erasing, keeping, requesting
 from payops.withdrawals.service.asking import Inquiry
@@ -108,11 +113,14 @@ class Services:
     switchboard: Switchboard
     inbox: Inbox
     alerts: alerts.AlertDelivery
+    four_eyes: FourEyes
     scheduler: Scheduler
+    checks: notifying.CheckSource
 
     async def close(self) -> None:
         """Let what is in flight end, then let go of the network and the database."""
         await asyncio.gather(self.withdrawal_desk.drained(), self.movement_desk.drained())
+        await self.four_eyes.refunding.drained()
         await self.deposits.drained()
         await self.inbox.drained()
         await self.key_refresh.drained()
@@ -156,17 +164,14 @@ def build(
     fraud = fraud_controls(settings, base)
     out = money_out(settings, base, fraud, rail)
     into = money_in(settings, base, fraud, crypto)
-    inbox = Inbox(
-        db=base.db,
-        channels=out.channels | into.channels,
-        personal_data=base.personal_data,
-        fingerprints=base.fingerprints,
-        metrics=base.metrics,
-    )
+    checks = notifying.CheckSource()
+    channels = out.channels | into.channels | {checks.name: notifying.channel_of(checks)}
+    inbox = _inbox(base, channels)
     keys = key_verifier(settings, base)
     jobs = [
         *TimedJobs(settings, base.db, base.metrics, inbox, out.reconciliation, INVARIANTS).all(),
         *DepositJobs(settings, base.db, into.deposits, into.reconciliation).all(),
+        *report_jobs(settings, base),
     ]
     return Services(
         settings=settings,
@@ -191,6 +196,28 @@ def build(
         deposit_clients=into.clients,
         switchboard=base.switchboard,
         inbox=inbox,
+        checks=checks,
         alerts=alert_delivery(settings, base),
-        scheduler=scheduler_of(base, jobs),
+        four_eyes=four_eyes(settings, base, fraud, into.deposits),
+        scheduler=scheduler_of(base, [*jobs, _watch(settings, base, jobs)]),
     )
+
+
+def _inbox(base: Foundation, channels: Mapping[str, Channel]) -> Inbox:
+    return Inbox(
+        db=base.db,
+        channels=channels,
+        personal_data=base.personal_data,
+        fingerprints=base.fingerprints,
+        metrics=base.metrics,
+    )
+
+
+def _watch(settings: Settings, base: Foundation, jobs: Sequence[Job]) -> Job:
+    """The job that looks at the rules, the lateness of all other jobs among them."""
+    return Watch(
+        db=base.db,
+        settings=settings.watching,
+        jobs=jobs,
+        credentials=lambda: in_use(settings, base.fingerprints, base.personal_data),
+    ).job()

@@ -5,13 +5,16 @@ from datetime import timedelta
 
 from payops.alerts import service as alerts
 from payops.alerts.domain import Policy
-from payops.bootstrap.foundation import Foundation, replica_name
+from payops.bootstrap.foundation import Foundation, NotConfigured, replica_name
 from payops.fraud.service.controls import Controls, controls_of
 from payops.fraud.service.velocity import RULES_TOPIC
 from payops.infra.http import HttpClient, checked_base_url
+from payops.infra.mail import Mailer
 from payops.infra.scheduling import Job, Run, Scheduler
 from payops.infra.settings import Settings
 from payops.kernel.clock import SystemClock
+from payops.ops.reports.mailing import Mailing
+from payops.ops.reports.service import Reports
 from payops.providers import channels
 from payops.providers.betrix.couriers import couriers_of
 
@@ -46,6 +49,30 @@ def alert_delivery(settings: Settings, base: Foundation) -> alerts.AlertDelivery
         metrics=base.metrics,
         release=http.aclose,
     )
+
+
+def report_jobs(settings: Settings, base: Foundation) -> list[Job]:
+    """The report by e-mail, where somebody is to get it; through the relay of the alerts.
+
+    Raises:
+        NotConfigured: there is no relay, or it cannot be used.
+    """
+    wanted, relay = settings.reporting, settings.alerts
+    if not wanted.email_to:
+        return []
+    if relay.smtp_url is None or relay.email_from is None:
+        raise NotConfigured(
+            "PAYOPS_ALERTS__SMTP_URL is not set: PAYOPS_REPORTING__EMAIL_TO needs it"
+        )
+    url = relay.smtp_url.get_secret_value()
+    try:
+        mailer = Mailer(url, relay.email_from, channels.TIMEOUT_SECONDS)
+    except ValueError as error:
+        raise NotConfigured(
+            f"PAYOPS_ALERTS__SMTP_URL or PAYOPS_ALERTS__EMAIL_FROM: {error}"
+        ) from None
+    mailing = Mailing(Reports(base.db), mailer, wanted.email_to, wanted.daily_cron)
+    return [mailing.job()]
 
 
 def scheduler_of(base: Foundation, jobs: Sequence[Job]) -> Scheduler:

@@ -26,6 +26,7 @@ from tests.support.people import (
     states,
 )
 from tests.support.shop import AMINA, BARAKA, OpenShop, Shop
+from tests.support.waiting import eventually
 
 RECEIPT = "SLK4H7RTY9"
 
@@ -96,6 +97,28 @@ async def test_what_is_not_unclear_is_not_for_people(shop: Shop) -> None:
     with pytest.raises(NotRefundable):
         await ask_refund(shop, unclear)
     assert [] == await states(shop)
+
+
+async def test_what_is_on_the_wire_waits_for_its_answer(shop: Shop) -> None:
+    """
+    A callback has overtaken the reply: until that is in, or its lease over, nobody decides.
+    """
+    txid = await shop.accepts(100)
+    shop.rail.holds()
+    await shop.sends_nothing_more()
+    await eventually(lambda: shop.rail.sends)
+    await shop.hears(said(txid, "pending"))
+    await shop.execute("UPDATE withdrawals SET state = 'sent'")
+    asked = await ask_resolve(shop, txid, NOT_PAID)
+
+    with pytest.raises(NotResolvable, match="on the wire"):
+        await approve(shop, asked)
+    shop.rail.goes_on()
+    await shop.settles_down()
+    await approve(shop, asked)
+
+    assert (State.FAILED, (100, 0)) == (await shop.state_of(txid), await shop.balance())
+    await shop.assert_books()
 
 
 async def test_a_receipt_is_of_one_payout(shop: Shop) -> None:

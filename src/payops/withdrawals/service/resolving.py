@@ -73,6 +73,9 @@ async def resolve(
         ReceiptTaken: the receipt is another withdrawal's, or this one has another.
     """
     withdrawal = _checked_open(await _locked(tx, withdrawal_id))
+    if await writing.open_numbers(tx, [withdrawal]):
+        # A callback can overtake the reply: sent, and still on the wire.
+        raise NotResolvable("An attempt is on the wire; it ends with an answer or its lease.")
     if resolution.receipt is not None:
         await _claim(tx, withdrawal, resolution.receipt)
     is_paid = resolution.verdict is Verdict.COMPLETED

@@ -1,0 +1,1 @@
+"""What needs two people: asking for it, deciding on it, and doing it."""

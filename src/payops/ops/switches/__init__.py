@@ -1,0 +1,1 @@
+"""Halting and resuming, for operations."""

@@ -1,0 +1,1 @@
+"""Looking into a user, and blocking one with all that this means for open withdrawals."""
