@@ -1,7 +1,7 @@
 """The HTTP API in this process, without a worker: what callers see, and nothing that goes on."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from payops.access.domain import Scope
 from payops.access.service import create_key
 from payops.app import create_app
 from payops.bootstrap import Services
+from payops.deposits.ports import CryptoProvider
 from payops.infra.settings import Settings
 from tests.support.process import JWT_KEY
 from tests.support.rail import FakeRail
@@ -74,9 +75,12 @@ def settings(url: str, overrides: dict[str, Any] | None = None) -> Settings:
 
 
 @asynccontextmanager
-async def running_api(url: str, overrides: dict[str, Any] | None = None) -> AsyncIterator[Api]:
+async def running_api(
+    url: str, overrides: dict[str, Any] | None = None, *, crypto: Sequence[CryptoProvider] = ()
+) -> AsyncIterator[Api]:
+    """Deposits only with ``crypto``, or where ``overrides`` configure a provider."""
     rail = FakeRail()
-    services = bootstrap.build(settings(url, overrides), rail=rail)
+    services = bootstrap.build(settings(url, overrides), rail=rail, crypto=crypto)
     app = create_app(services)
     issued = await create_key(
         services.db, name="back end", owner="betrix", scopes=set(Scope), live=False

@@ -137,3 +137,13 @@ NO_CURRENCY: dict[str, Any] = NO_STRING | {
     "a line feed": "KES\n",
     "SQL": SQL,
 }
+NO_COIN: dict[str, Any] = NO_STRING | {
+    "nothing": "",
+    "one letter": "B",
+    "too long": "B" * 21,
+    "a space": " BTC",
+    "a line feed": "BTC\n",
+    "not ASCII": "ВТС",
+    "SQL": SQL,
+    "colours": ANSI,
+}

@@ -129,8 +129,10 @@ async def _remember_rows(url: str) -> None:
                 await connection.execute(f"CREATE TABLE kept.{name} AS TABLE {name}")
 
 
-async def clean(url: str) -> None:
+async def clean(url: str, look: Callable[[Any], Awaitable[None]] | None = None) -> None:
     """Bring the database back to what the migrations left, whatever the last test did.
+
+    ``look`` sees it first.
 
     Deleting is far quicker than truncating when the tables are small. Triggers are off
     meanwhile: the append-only ones would refuse.
@@ -140,6 +142,8 @@ async def clean(url: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+        if look:
+            await look(connection)
         tables = [row["relname"] for row in await connection.fetch(_TABLES)]
         kept = {
             row["tablename"]

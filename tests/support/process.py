@@ -69,6 +69,7 @@ def environment(url: str, *, rail: str = "http://127.0.0.1:9/v1", **more: object
         "HTTP__RATE_LIMIT_PER_MINUTE": 0,
         "VELOCITY__WITHDRAWALS_PER_HOUR": 0,
         "VELOCITY__WITHDRAWAL_KES_PER_DAY": 0,
+        "VELOCITY__RECIPIENT_KES_PER_DAY": 0,
         "WORKER__POLL_MS": 100,
     }
     return {f"PAYOPS_{name}": str(value) for name, value in (settings | more).items()}

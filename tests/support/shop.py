@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from payops import bootstrap
 from payops.bootstrap import Services
+from payops.fraud.domain.devices import Origin
 from payops.idempotency.domain import Answer, Key, Keyed, canonical
 from payops.infra.settings import Environment, Settings
 from payops.kernel.ids import new_id
@@ -56,14 +57,18 @@ def settings_of(url: str, overrides: Overrides | None = None) -> Settings:
             "breaker_failures": 100,
         },
         "mpesa_retry": {"base_delay_ms": 1, "jitter_ms": 0},
-        "velocity": {"withdrawals_per_hour": 0, "withdrawal_kes_per_day": 0},
+        "velocity": {
+            "withdrawals_per_hour": 0,
+            "withdrawal_kes_per_day": 0,
+            "recipient_kes_per_day": 0,
+        },
         "auth": {"jwt_key": "made-up-token-secret-of-the-tests-0123456789"},
         "pii": {"keys": f"k1:{_MADE_UP_KEY}", "index_key": _MADE_UP_KEY},
         "pool": {"size": 8, "listen": False},
         "worker": {"poll_ms": 20, "drain_seconds": 3},
     }
     for name, values in (overrides or {}).items():
-        groups[name] = groups.get(name, {}) | values
+        groups[name] = groups.get(name, {}) | values if isinstance(values, dict) else values
     return Settings(env=Environment.TEST, database_url=SecretStr(url), **groups)
 
 
@@ -93,10 +98,11 @@ class Shop:
         to: Msisdn = PHONE,
         key: str = "",
         caller: str = CALLER,
+        origin: Origin | None = None,
     ) -> Answer:
         """One withdrawal request; without a ``key`` it is one never used before."""
         return await self.services.withdrawal_desk.submit(
-            self.keyed(kes, user=user, to=to, key=key, caller=caller)
+            self.keyed(kes, user=user, to=to, key=key, caller=caller, origin=origin)
         )
 
     def keyed(
@@ -107,6 +113,7 @@ class Shop:
         to: Msisdn = PHONE,
         key: str = "",
         caller: str = CALLER,
+        origin: Origin | None = None,
     ) -> Keyed[Request]:
         fingerprint = self.services.fingerprints.of(
             "idempotency", canonical({"amountKES": kes, "phone": to.digits})
@@ -114,7 +121,7 @@ class Shop:
         return Keyed(
             Key(user, caller, OPERATION, key or str(new_id())),
             fingerprint,
-            Request(user, kes * 100, to, caller, "req_test"),
+            Request(user, kes * 100, to, caller, "req_test", origin or Origin()),
         )
 
     async def accepts(self, kes: int, *, user: str = AMINA, to: Msisdn = PHONE) -> str:

@@ -1,6 +1,8 @@
-"""Holding the audit log against its chain."""
+"""Holding the audit log against its chain, and taking it out for auditors."""
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -9,6 +11,7 @@ from payops.cli.running import (
     CHECK_FAILED,
     USAGE,
     Json,
+    actor,
     errors,
     print_json,
     progress,
@@ -17,8 +20,11 @@ from payops.cli.running import (
 
 if TYPE_CHECKING:
     from payops.bootstrap import Services
+    from payops.ops.exporting.writing import Exported
 
 app = typer.Typer(help="The audit log", no_args_is_help=True, rich_markup_mode=None)
+
+_FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 @app.callback()
@@ -32,25 +38,21 @@ def verify(
         str | None,
         typer.Option(help="A head from the log (audit.sealed), against a chain that was rewritten"),
     ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A folder that was exported; needs no database")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Seal what is not sealed yet, then check every row; exit code 1 if one was touched."""
-    from payops.audit import service
-
     try:
         head = None if anchor is None else Head.parse(anchor)
     except ValueError as error:
         errors.print(str(error))
         raise typer.Exit(USAGE) from None
-
-    async def work(services: "Services") -> Verification:
-        await service.seal(services.db)
-        with progress("Checking the chain") as show:
-            return await service.verify(
-                services.db, anchor=head, progress=lambda rows: show(rows, "rows")
-            )
-
-    found = with_services(work)
+    if bundle is not None:
+        _verify_bundle(bundle, head, as_json=as_json)
+        return
+    found = with_services(lambda services: _verified(services, head))
     if as_json:
         print_json({"ok": found.ok, "rows": found.rows, "firstBad": found.first_bad})
     elif found.ok:
@@ -58,3 +60,89 @@ def verify(
     if not found.ok:
         errors.print(f"{found.first_bad}: {found.reason}")
         raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def export(
+    since: Annotated[
+        datetime, typer.Option("--from", formats=_FORMATS, help="Inclusive, UTC if not said")
+    ],
+    until: Annotated[datetime, typer.Option("--to", formats=_FORMATS, help="Exclusive, likewise")],
+    out: Annotated[Path, typer.Option(help="A folder that is empty or not there yet")],
+    as_json: Json = False,
+) -> None:
+    """Ledger, audit log, decisions and access log of a period, in a folder that proves itself.
+
+    What is not sealed yet is sealed first; the act is recorded.
+    """
+    done = with_services(lambda services: _exported(services, out, _utc(since), _utc(until)))
+    manifest = done.manifest
+    if as_json:
+        print_json(
+            {
+                "out": str(done.folder),
+                "from": manifest.since,
+                "to": manifest.until,
+                "manifestSha256": done.manifest_sha256,
+                "chainEndsAt": str(manifest.chain.last) if manifest.chain else None,
+                "files": {entry.name: entry.rows for entry in manifest.files},
+            }
+        )
+        return
+    for entry in manifest.files:
+        typer.echo(f"{entry.name:<20} {entry.rows:>12,} rows  sha256 {entry.sha256}")
+    typer.echo(f"the manifest's SHA-256, to be handed over apart: {done.manifest_sha256}")
+    if manifest.chain:
+        typer.echo(f"the chain ends at {manifest.chain.last}")
+
+
+async def _verified(services: "Services", head: Head | None) -> Verification:
+    from payops.audit import service
+
+    await service.seal(services.db)
+    with progress("Checking the chain") as show:
+        return await service.verify(
+            services.db, anchor=head, progress=lambda rows: show(rows, "rows")
+        )
+
+
+async def _exported(
+    services: "Services", out: Path, since: datetime, until: datetime
+) -> "Exported":
+    from payops.ops.exporting.writing import export as write
+
+    with progress("Exporting") as show:
+        return await write(services.db, out, since, until, actor=actor(), progress=show)
+
+
+def _verify_bundle(folder: Path, anchor: Head | None, *, as_json: bool) -> None:
+    from payops.ops.exporting.verifying import verify as verify_bundle
+
+    if not folder.is_dir():
+        errors.print(f"{folder} is not a folder")
+        raise typer.Exit(USAGE)
+    verdict = verify_bundle(folder, anchor=anchor)
+    if as_json:
+        print_json(
+            {
+                "ok": verdict.ok,
+                "rows": verdict.rows,
+                "firstBad": verdict.faults[0].partition(": ")[0] if verdict.faults else None,
+                "faults": verdict.faults,
+                "manifestSha256": verdict.manifest_sha256,
+                "chainEndsAt": str(verdict.chain.last) if verdict.chain else None,
+            }
+        )
+    elif verdict.ok:
+        typer.echo(f"{verdict.rows:,} rows agree with each other and with the chain")
+        typer.echo(f"the manifest's SHA-256 is {verdict.manifest_sha256}")
+        if verdict.chain:
+            typer.echo(f"the chain ends at {verdict.chain.last}")
+    for fault in verdict.faults:
+        errors.print(fault)
+    if not verdict.ok:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

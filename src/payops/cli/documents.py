@@ -16,6 +16,7 @@ from payops import sandbox
 from payops.cli.cataloguing import errors_page
 from payops.cli.configuring import env_text, settings_table
 from payops.cli.describing import openapi_document
+from payops.deposits.domain import states as deposits
 from payops.kernel.ids import new_id
 from payops.kernel.money import KES, Money
 from payops.ledger import entries
@@ -47,6 +48,15 @@ def states_diagram() -> str:
     return "\n".join([*lines, "```"])
 
 
+def deposit_states_table() -> str:
+    """What a provider's payment may become when it is read back."""
+    rows = []
+    for state, reached in deposits.TRANSITIONS.items():
+        after = ", ".join(f"`{one}`" for one in deposits.State if one in reached)
+        rows.append(f"| `{state}` | {after or 'nothing: it is the end'} |")
+    return "\n".join(["| in state | may become |", "|---|---|", *rows])
+
+
 def echoes_table() -> str:
     """What may be seen in a state without changing it."""
     rows = []
@@ -68,6 +78,13 @@ def _samples() -> Iterator[Journal]:
     yield entries.withdrawal_held("amina", amount, reference="wd")
     yield entries.withdrawal_paid("amina", amount, reference="wd", hold=hold)
     yield entries.withdrawal_released("amina", amount, reference="wd", hold=hold)
+    yield entries.withdrawal_refunded("amina", amount, reference="wd", paid=hold)
+    arrival = {"provider": "nowpayments", "reference": "5077125051"}
+    yield entries.deposit_credited("amina", amount, **arrival)
+    yield entries.deposit_fee("amina", amount, **arrival)
+    yield entries.deposit_taken_back("amina", amount, **arrival, credit=hold)
+    yield entries.deposit_loss_borne("amina", amount, **arrival, taken=hold)
+    yield entries.deposit_loss_recovered("amina", amount, **arrival, taken=hold)
 
 
 def _journal_shown(journal: Journal) -> str:
@@ -98,12 +115,17 @@ _PARTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "settings": settings_table,
         "states": states_diagram,
         "echoes": echoes_table,
+        "deposit-states": deposit_states_table,
         "journals": journals_shown,
         "sandbox-numbers": sandbox.table,
+        "sandbox-nowpayments": sandbox.nowpayments_table,
+        "sandbox-btcpay": sandbox.btcpay_table,
     }
 )
 
-WITH_PARTS: Final = ("README.md", "docs/configuration.md", "docs/money.md", "docs/states.md")
+WITH_PARTS: Final = (
+    *("README.md", "docs/configuration.md", "docs/money.md", "docs/sandbox.md", "docs/states.md"),
+)
 
 
 def _wanted(root: Path) -> Iterator[tuple[str, str]]:

@@ -135,7 +135,7 @@ def with_services(work: Callable[["Services"], Awaitable[T]]) -> T:
     logging.configure(settings.log, stream=sys.stderr)
 
     async def run(settings: "Settings") -> T:
-        services = bootstrap.build(settings)
+        services = await bootstrap.assemble(settings)
         try:
             return await work(services)
         finally:

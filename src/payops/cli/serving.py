@@ -69,7 +69,7 @@ async def run(
     Raises:
         NotStarted: it never came to that.
     """
-    app = create_app(bootstrap.build(settings))
+    app = create_app(await bootstrap.assemble(settings))
     server = _Server(_config(app))
     told = asyncio.Event()
 

@@ -1,5 +1,6 @@
 """Withdrawals as operations people see them: find one, look into it, move it on."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +12,14 @@ from payops.cli.running import (
     console,
     print_reply,
     with_operations,
+    with_services,
 )
 from payops.withdrawals.domain import State, Withdrawal
+from payops.withdrawals.service.resolving import Verdict
 
 if TYPE_CHECKING:
+    from payops.approvals.domain import Approval
+    from payops.bootstrap import Services
     from payops.ops.schemas import AccountReply
 
 app = typer.Typer(help="Withdrawals", no_args_is_help=True, rich_markup_mode=None)
@@ -94,6 +99,30 @@ def retry(txid: TxId, as_json: Json = False) -> None:
 
 
 @app.command()
+def resolve(
+    txid: TxId,
+    outcome: Annotated[Verdict, typer.Option(help="What was found out")],
+    reason: Annotated[str, typer.Option(help="Kept in the audit log: name no customer")],
+    receipt: Annotated[str | None, typer.Option(help="M-Pesa's, if they have it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask to settle an unclear payout as paid or not paid; another person approves."""
+    from payops.cli.approvals import by, tell_pending
+    from payops.infra.web.body import parse
+    from payops.ops.approvals.schemas import ResolveRequest
+
+    async def ask(services: "Services") -> "Approval":
+        # The same words are refused here as over HTTP.
+        typed = {"outcome": outcome.value, "reason": reason}
+        body = parse(ResolveRequest, json.dumps(typed | _given(receipt=receipt)).encode())
+        return await services.four_eyes.desk.ask_resolve(
+            txid, body.resolution(), reason=body.reason, by=by()
+        )
+
+    tell_pending(with_services(ask), as_json=as_json)
+
+
+@app.command()
 def cancel(txid: TxId, as_json: Json = False) -> None:
     """Give the money back, while nothing has been sent."""
     from payops.ops import service
@@ -109,6 +138,10 @@ def _answer(withdrawal: Withdrawal, remark: str, *, as_json: bool) -> None:
         print_reply(WithdrawalReply.of(withdrawal))
     else:
         typer.echo(f"{withdrawal.txid} is {withdrawal.state}: {remark}")
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _tell(reply: "AccountReply") -> None:

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from payops.access.api import requires
 from payops.access.domain import USER_ID_PATTERN, Principal, Scope
 from payops.access.errors import ScopeMissing
-from payops.alerts import service as alerts
 from payops.audit import service as audit
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import (
@@ -23,11 +22,11 @@ from payops.infra.web.replies import (
 from payops.infra.web.wire import problems
 from payops.ledger import service as ledger
 from payops.ops import service
+from payops.ops.alerting import add_alerts
+from payops.ops.personal_data import add_personal_data
 from payops.ops.schemas import (
     AccessReply,
     AccountReply,
-    AlertReply,
-    AlertsReply,
     AuditReply,
     BooksReply,
     JobReply,
@@ -47,9 +46,7 @@ from payops.withdrawals.schemas import WithdrawalReply
 Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
 Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
 Auditor = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
-TxId = Annotated[str, Path(alias="txId", max_length=64)]
-ShownId = Annotated[str, Path(max_length=64)]
-Name = Annotated[str, Path(max_length=64)]
+TxId = Annotated[str, Path(alias="txId")]
 UserId = Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)]
 Text = Annotated[str | None, Query(min_length=1, max_length=128)]
 RequestId = Annotated[str | None, Query(alias="requestId", min_length=1, max_length=128)]
@@ -66,6 +63,8 @@ def router(operations: Operations) -> APIRouter:
     _add_webhooks(routes, operations)
     _add_jobs(routes, operations)
     _add_records(routes, operations)
+    add_personal_data(routes, operations)
+    add_alerts(routes, operations)
     _add_house(routes, operations)
     return routes
 
@@ -177,7 +176,7 @@ def _add_webhooks(routes: APIRouter, operations: Operations) -> None:
         summary="One notification; its body stays sealed",
         responses=_FOUND,
     )
-    async def get_webhook(_: Reader, id: ShownId) -> Response:
+    async def get_webhook(_: Reader, id: str) -> Response:
         async with operations.db.transaction(read_only=True) as tx:
             return answer(WebhookReply.of(await inbox.delivery(tx, delivery_id_of(id))))
 
@@ -188,7 +187,7 @@ def _add_webhooks(routes: APIRouter, operations: Operations) -> None:
         summary="Let a kept notification have its effect now",
         responses=_ACT,
     )
-    async def replay_webhook(request: Request, principal: Writer, id: ShownId) -> Response:
+    async def replay_webhook(request: Request, principal: Writer, id: str) -> Response:
         delivery = await service.replay(
             operations, id, actor=principal.caller, request_id=context_of(request).request_id
         )
@@ -218,7 +217,7 @@ def _add_jobs(routes: APIRouter, operations: Operations) -> None:
         summary="Run a job now, on this replica",
         responses=_ACT,
     )
-    async def run_job(request: Request, principal: Writer, name: Name) -> Response:
+    async def run_job(request: Request, principal: Writer, name: str) -> Response:
         run = await service.start_job(
             operations,
             name,
@@ -289,18 +288,6 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
 
 
 def _add_house(routes: APIRouter, operations: Operations) -> None:
-    @routes.get(
-        "/alerts",
-        response_model=AlertsReply,
-        operation_id="opsListAlerts",
-        summary="Open alerts, the most severe first",
-        responses=_READ,
-    )
-    async def list_alerts(_: Reader, limit: Limit = 100) -> Response:
-        async with operations.db.transaction(read_only=True) as tx:
-            found = await alerts.list_open(tx, limit)
-        return answer(AlertsReply(data=[AlertReply.of(alert) for alert in found]))
-
     @routes.get(
         "/ledger/verify",
         response_model=BooksReply,

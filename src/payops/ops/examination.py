@@ -46,9 +46,27 @@ def of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
     }
     for name in (name for name, value in needed.items() if value is None):
         yield problem("settings", f"{name} is not set", "set it; .env.example says what it is")
+    yield Finding("alert channels", ", ".join(_channels(settings)) or "none: the log only")
+    if settings.reporting.email_to and settings.alerts.smtp_url is None:
+        found = "PAYOPS_REPORTING__EMAIL_TO is set and PAYOPS_ALERTS__SMTP_URL is not"
+        yield problem("reports", found, "set the relay, or nobody to send reports to")
     if settings.env is Environment.PRODUCTION:
         for fault in unsafe(settings):
             yield problem("production", fault, "set it to what production uses")
+        if settings.device.policy == "enforce" and settings.events.url is None:
+            # Mail alone is not enough: a caller with an API key brings no address.
+            found = "PAYOPS_EVENTS__URL is not set: nobody gets the code of a new device"
+            yield problem("devices", found, "set it, or PAYOPS_DEVICE__POLICY=monitor meanwhile")
+
+
+def _channels(settings: Settings) -> Iterator[str]:
+    alerts_to = settings.alerts
+    if alerts_to.slack_webhook_url:
+        yield "slack"
+    if alerts_to.pagerduty_routing_key:
+        yield "pagerduty"
+    if alerts_to.smtp_url:
+        yield "email"
 
 
 async def of_database(db: Database, clock: Clock | None = None) -> list[Finding]:

@@ -12,7 +12,9 @@ import structlog
 
 from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
+from payops.approvals import service as approvals
 from payops.audit import service as audit
+from payops.fraud.service import velocity
 from payops.idempotency.service import forget_old_answers
 from payops.infra.db import Database
 from payops.infra.metrics import Metrics
@@ -20,10 +22,11 @@ from payops.infra.scheduling import Job, delete_history
 from payops.infra.settings import Settings
 from payops.ledger import service as ledger
 from payops.ledger.domain import Invariant
+from payops.ops.users import service as users
 from payops.reconciliation.service import Reconciliation
 from payops.webhooks import service as webhooks
 from payops.webhooks.service import Inbox
-from payops.withdrawals.service import keeping
+from payops.withdrawals.service import erasing, keeping
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +57,8 @@ class TimedJobs:
             _every("webhook-drain", 60, self.inbox.drain),
             _every("audit-seal", seal_seconds, lambda: audit.seal(self.db), alone=True),
             _every("alert-unclear", 60, self.alert_unclear),
+            _every("approvals-expire", 60, lambda: approvals.expire(self.db), alone=True),
+            _every("block-sweep", 60, lambda: users.sweep(self.db, self.metrics), alone=True),
             _every("ledger-fold", 300, lambda: ledger.fold_house(self.db), alone=True),
         ]
 
@@ -80,7 +85,7 @@ class TimedJobs:
         )
 
     async def forget(self) -> dict[str, int]:
-        """Drop what is past its retention period (docs/retention.md)."""
+        """Drop what is past its retention period (docs/personal-data.md)."""
         retention = self.settings.retention
         return {
             "answers": await forget_old_answers(
@@ -89,7 +94,9 @@ class TimedJobs:
             "bodies": await webhooks.forget_bodies(
                 self.db, older_than_days=retention.webhook_body_days
             ),
+            "phones": await erasing.forget_phones(self.db, older_than_days=retention.phone_days),
             "runs": await delete_history(self.db, timedelta(days=retention.job_runs_days)),
+            "locks": await velocity.forget_locks(self.db),
         }
 
 

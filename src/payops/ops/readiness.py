@@ -25,8 +25,11 @@ def unsafe(settings: Settings) -> Iterator[str]:
     yield from _secret("PAYOPS_DATABASE_URL", settings.database_url, words=False)
     yield from _secret("PAYOPS_LIPANA__API_KEY", lipana.api_key)
     yield from _secret("PAYOPS_LIPANA__WEBHOOK_SECRET", lipana.webhook_secret)
-    yield from _secret("PAYOPS_PII__KEYS", pii.keys, words=False)
-    yield from _secret("PAYOPS_PII__INDEX_KEY", pii.index_key, words=False)
+    if pii.key_provider == "environment":
+        yield from _secret("PAYOPS_PII__KEYS", pii.keys, words=False)
+        yield from _secret("PAYOPS_PII__INDEX_KEY", pii.index_key, words=False)
+    if pii.key_provider == "vault" and settings.vault.url:
+        yield from _url("PAYOPS_VAULT__URL", settings.vault.url)
     if settings.role is not Role.WORKER and auth.jwt_jwks_url is None:
         yield from _secret(
             "PAYOPS_AUTH__JWT_KEY", auth.jwt_key, words=auth.jwt_algorithm == "HS256"
@@ -35,6 +38,40 @@ def unsafe(settings: Settings) -> Iterator[str]:
     yield from _url("PAYOPS_PUBLIC_URL", settings.public_url)
     if auth.jwt_jwks_url:
         yield from _url("PAYOPS_AUTH__JWT_JWKS_URL", auth.jwt_jwks_url)
+    yield from _deposit_providers(settings)
+    yield from _alert_channels(settings)
+    yield from _code_channels(settings)
+
+
+def _deposit_providers(settings: Settings) -> Iterator[str]:
+    """Each is optional; one that is half set up would take no notification, or believe any."""
+    nowpayments, btcpay = settings.nowpayments, settings.btcpay
+    if nowpayments.api_key is not None or nowpayments.ipn_secret is not None:
+        yield from _secret("PAYOPS_NOWPAYMENTS__API_KEY", nowpayments.api_key)
+        yield from _secret("PAYOPS_NOWPAYMENTS__IPN_SECRET", nowpayments.ipn_secret)
+        yield from _url("PAYOPS_NOWPAYMENTS__BASE_URL", nowpayments.base_url)
+    if btcpay.base_url is not None:
+        yield from _secret("PAYOPS_BTCPAY__API_KEY", btcpay.api_key)
+        yield from _secret("PAYOPS_BTCPAY__WEBHOOK_SECRET", btcpay.webhook_secret)
+        yield from _url("PAYOPS_BTCPAY__BASE_URL", btcpay.base_url)
+
+
+def _alert_channels(settings: Settings) -> Iterator[str]:
+    """Each is optional; one that is set must reach the people it is for."""
+    alerts = settings.alerts
+    if alerts.slack_webhook_url is not None:
+        url = alerts.slack_webhook_url.get_secret_value()
+        yield from _url("PAYOPS_ALERTS__SLACK_WEBHOOK_URL", url)
+    if alerts.pagerduty_routing_key is not None:
+        yield from _secret("PAYOPS_ALERTS__PAGERDUTY_ROUTING_KEY", alerts.pagerduty_routing_key)
+        yield from _url("PAYOPS_ALERTS__PAGERDUTY_URL", alerts.pagerduty_url)
+
+
+def _code_channels(settings: Settings) -> Iterator[str]:
+    """Optional, like those of alerts; a code that is sent in the clear is nobody's secret."""
+    if settings.events.url is not None:
+        yield from _url("PAYOPS_EVENTS__URL", settings.events.url)
+        yield from _secret("PAYOPS_EVENTS__SECRET", settings.events.secret, words=False)
 
 
 def _secret(name: str, secret: SecretStr | None, *, words: bool = True) -> Iterator[str]:

@@ -6,8 +6,6 @@ from typing import Any
 
 from pydantic import Field
 
-from payops.alerts.domain import ID_PREFIX as ALERT
-from payops.alerts.domain import OpenAlert, Severity
 from payops.audit import service as audit
 from payops.audit.domain import HOUSE
 from payops.audit.domain import ID_PREFIX as AUDIT
@@ -176,6 +174,7 @@ class AccessReply(WireReply):
     field: str
     request_id: str | None = None
     origin: str
+    reason: str | None = Field(None, description="In the words of the person who opened it")
 
     @classmethod
     def of(cls, access: pii.Recorded) -> "AccessReply":
@@ -189,37 +188,8 @@ class AccessReply(WireReply):
             field=access.field,
             request_id=access.request_id,
             origin=access.origin,
+            reason=access.reason,
         )
-
-
-class AlertReply(WireReply):
-    id: str
-    key: str
-    kind: str
-    severity: Severity
-    summary: str
-    detail: Mapping[str, Any]
-    raised_at: datetime
-    last_seen_at: datetime
-    count: int = Field(description="How often it was raised, the first time included")
-
-    @classmethod
-    def of(cls, alert: OpenAlert) -> "AlertReply":
-        return cls(
-            id=show_id(ALERT, alert.id),
-            key=alert.key,
-            kind=alert.kind,
-            severity=alert.severity,
-            summary=alert.summary,
-            detail=alert.detail,
-            raised_at=alert.raised_at,
-            last_seen_at=alert.last_seen_at,
-            count=alert.count,
-        )
-
-
-class AlertsReply(WireReply):
-    data: list[AlertReply] = Field(description="The most severe first")
 
 
 class ViolationReply(WireReply):

@@ -22,6 +22,7 @@ from payops.alerts.domain import (
     retry_wait,
     runbook_page,
 )
+from payops.ops.watching.rules import RULES
 
 SOURCE = Path(payops.__file__).parent
 PAGES = Path(__file__).parents[3] / "docs" / "runbooks"
@@ -117,7 +118,7 @@ def kinds_raised() -> Iterator[str]:
 
 def test_a_page_for_a_kind_of_alert_is_linked() -> None:
     """Whoever is woken must find what to do: a page that is there, else the contents."""
-    kinds = set(kinds_raised())
+    kinds = set(kinds_raised()) | {rule.name for rule in RULES}
     pages = {page.stem for page in PAGES.glob("*.md")}
     forgotten = {k for k in kinds if k.replace("_", "-") in pages} - set(RUNBOOKS)
 

@@ -66,3 +66,24 @@ def test_a_process_shows_its_memory() -> None:
     In production the figures of the process are there as well.
     """
     assert b"process_resident_memory_bytes" in Metrics().render()
+
+
+def test_no_label_can_hold_a_number() -> None:
+    """
+    Labels are named here one by one: whose values come from outside is not among them.
+    """
+    closed = {
+        *("operation", "method", "status", "code", "state", "currency", "rail", "call", "kind"),
+        *("severity", "channel", "outcome", "provider", "phase", "source", "job", "batch"),
+    }
+    counted = metrics()
+
+    labels = {
+        label
+        for collector in counted.registry._collector_to_names
+        for label in getattr(collector, "_labelnames", ())
+    }
+    counted.observe_request("createInvoice", "254700000012", 200, 0.1)
+
+    assert set() == labels - closed
+    assert "254700000012" not in counted.render().decode()

@@ -1,5 +1,7 @@
 """What a log line shows and what it hides."""
 
+import json
+import traceback
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 from payops.infra.logging.redaction import HIDDEN, clean, clean_fields, clean_text
 from payops.kernel.ids import show_id
+from payops.pii.domain import parse_msisdn
+from payops.withdrawals.schemas import WithdrawalRequest
 from tests.support.sentinel import numbers_in
 
 SPELLINGS = [
@@ -170,3 +174,31 @@ def test_a_value_without_end_is_cut() -> None:
     assert "…" in str(clean(deep))
     assert 100 == len(clean(list(range(1_000))))
     assert len(clean_text("a" * 1_000_000)) < 21_000
+
+
+def test_an_error_report_with_local_variables_holds_no_number() -> None:
+    """
+    What reporters of errors send: a traceback with the variables of every frame, and nested data.
+    """
+    with pytest.raises(LookupError) as caught:
+        _fails(b'{"phoneNumber": "+254 708 374 149"}')
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    written = "".join(report.format())
+    assert numbers_in(written), "the test would show nothing"
+    frames = [{"vars": frame.locals} for frame in report.stack]
+    event = {"exception": {"values": [{"value": str(report), "stacktrace": {"frames": frames}}]}}
+
+    cleaned = [clean_text(written, keep_layout=True), json.dumps(clean(event))]
+
+    assert [] == [line for text in cleaned for line in numbers_in(text)]
+
+
+def _fails(body: bytes) -> None:
+    """Local variables as they are in the code: bytes, a request, a number, a query, a place."""
+    request = WithdrawalRequest.model_validate_json(
+        b'{"amountKES": 100, "phoneNumber": "0708374149"}'
+    )
+    phone = parse_msisdn(request.phone_number)
+    url = "/api/ops/withdrawals?phone=%2B254708374149&limit=20"
+    values = [phone.digits, int(phone.digits), {"to": (phone.digits,)}]
+    raise LookupError(f"{phone} {len(body)} {url} {values}")

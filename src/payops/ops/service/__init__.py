@@ -4,8 +4,10 @@ Every act is audited with who did it, and none of them can do what the rules of 
 not allow: a payout in doubt is asked about, however often somebody wants it sent.
 """
 
+from payops.ops.service.alerting import acknowledge
 from payops.ops.service.notifications import replay
 from payops.ops.service.operations import Operations
+from payops.ops.service.personal_data import erase, open_phone, survey
 from payops.ops.service.schedule import run_job, start_job
 from payops.ops.service.withdrawals import Account, Search, account_of, cancel, find, retry
 
@@ -14,10 +16,14 @@ __all__ = [
     "Operations",
     "Search",
     "account_of",
+    "acknowledge",
     "cancel",
+    "erase",
     "find",
+    "open_phone",
     "replay",
     "retry",
     "run_job",
     "start_job",
+    "survey",
 ]

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from payops.approvals.service import Approvals
 from payops.infra.db import Database
 from payops.infra.metrics import Metrics
 from payops.infra.scheduling import Scheduler
 from payops.ledger.domain import Invariant
+from payops.ops.users.worth import Stakes
 from payops.pii.service import PersonalData
 from payops.webhooks.service import Inbox
 
@@ -20,3 +22,5 @@ class Operations:
     inbox: Inbox
     scheduler: Scheduler
     invariants: tuple[Invariant, ...]
+    approvals: Approvals
+    stakes: Stakes

@@ -57,7 +57,7 @@ async def find(
     """
     indexes: tuple[bytes, ...] = ()
     if search.phone is not None:
-        indexes = (operations.personal_data.phone_index(parse_msisdn(search.phone)),)
+        indexes = operations.personal_data.phone_indexes(parse_msisdn(search.phone))
     filters = Filters(
         user_id=search.user_id,
         state=search.state,

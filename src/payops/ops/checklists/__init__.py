@@ -1,0 +1,1 @@
+"""The operations checklists: every line is something that is done, with proof."""

@@ -1,0 +1,63 @@
+"""Reports over HTTP; decides nothing."""
+
+from datetime import date
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response, StreamingResponse
+
+from payops.access.api import requires
+from payops.access.domain import Principal, Scope
+from payops.infra.web.replies import answer
+from payops.infra.web.wire import problems
+from payops.ops.reports.domain import Day
+from payops.ops.reports.files import chunks, spool
+from payops.ops.reports.schemas import DailyReply
+from payops.ops.reports.service import Format, Reports
+
+Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
+
+_TYPES: Final = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def router(reports: Reports) -> APIRouter:
+    routes = APIRouter(prefix="/api/ops/reports", tags=["operations"])
+
+    @routes.get(
+        "/daily",
+        response_model=DailyReply,
+        operation_id="opsDailyReport",
+        summary="Payouts and deposits of a day in Nairobi; JSON, CSV or XLSX",
+        responses={
+            200: {"content": {media_type: {} for media_type in _TYPES.values()}},
+            **problems(401, 403, 422, 429, 503),
+        },
+    )
+    async def daily_report(
+        _: Reader,
+        day: Annotated[
+            date | None,
+            Query(alias="date", description="In Nairobi; the last one that is over if left out"),
+        ] = None,
+        form: Annotated[Format, Query(alias="format")] = Format.JSON,
+    ) -> Response:
+        wanted = Day(day) if day else await reports.yesterday()
+        if form is Format.JSON:
+            return answer(DailyReply.of(await reports.daily(wanted)))
+        file = spool()
+        try:
+            await reports.write(wanted, form, file)
+        except BaseException:
+            file.close()
+            raise
+        name = f"payops-daily-{wanted}.{form}"
+        return StreamingResponse(
+            chunks(file),
+            media_type=_TYPES[form],
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    return routes

@@ -1,0 +1,1 @@
+"""One question for whatever a person has in hand."""

@@ -1,0 +1,1 @@
+"""Rules over figures: what is looked at every minute, and from where on a person must know."""
