@@ -25,7 +25,7 @@ run: setup ## Serve API, worker and sandbox with demo data; prints URLs and curl
 	@exec $(BIN)/payops dev $(ARGS)
 
 .PHONY: demo
-demo: setup ## Narrate withdrawals against `make run`; fails if the books are wrong
+demo: setup ## Narrate withdrawals and deposits against `make run`; fails if the books are wrong
 	@exec $(BIN)/payops demo $(ARGS)
 
 .PHONY: migrate

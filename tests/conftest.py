@@ -20,6 +20,8 @@ from tests.support import postgres, sentinel
 _SERVER = pytest.StashKey[postgres.Server]()
 _CLOSING = pytest.StashKey[ExitStack]()
 _LOGS = pytest.StashKey[Path]()
+_WORKER = pytest.StashKey[str]()
+_LAST_TEST = pytest.StashKey[str]()
 _LEAKS_SHOWN_MAX = 10
 
 
@@ -32,9 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_SERVER] = postgres.Server(given["server_url"], given["server_template"])
         logs = Path(given["logs"])
     config.stash[_LOGS] = logs
-    closing.enter_context(
-        sentinel.recording(logs / f"{given['workerid'] if given else 'main'}.log")
-    )
+    worker = config.stash[_WORKER] = given["workerid"] if given else "main"
+    closing.enter_context(sentinel.recording(logs / f"{worker}.log"))
+    closing.enter_context(sentinel.answers_kept(logs / f"{worker}-answers.log"))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,7 +49,10 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The whole run fails when any line any test logged holds a test customer's number."""
+    """The whole run fails when anything that any test left behind holds a customer's number.
+
+    Lines of logs, error answers, and what stood in the database at the end of a test.
+    """
     if hasattr(session.config, "workerinput"):
         return
     leaks = [
@@ -58,7 +63,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if leaks:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         shown = "\n".join(leaks[:_LEAKS_SHOWN_MAX])
-        print(f"\n{len(leaks)} log lines hold a phone number:\n{shown}", file=sys.stderr)  # noqa: T201
+        print(f"\n{len(leaks)} lines hold a phone number:\n{shown}", file=sys.stderr)  # noqa: T201
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -77,19 +82,33 @@ def server(pytestconfig: pytest.Config) -> postgres.Server:
 
 
 @pytest.fixture(scope="session")
-def worker_database(server: postgres.Server) -> Iterator[str]:
+def worker_database(server: postgres.Server, pytestconfig: pytest.Config) -> Iterator[str]:
     """The name of the one database this worker cleans and uses again."""
     name = server.create()
     yield name
+    _clean(server.url_of(name), pytestconfig)
     server.drop(name)
 
 
 @pytest.fixture
-def url(server: postgres.Server, worker_database: str) -> str:
+def url(server: postgres.Server, worker_database: str, request: pytest.FixtureRequest) -> str:
     """A migrated database without rows, as it will be after the test until the next one."""
     found = server.url_of(worker_database)
-    postgres.apart(lambda: postgres.clean(found))
+    _clean(found, request.config)
+    request.config.stash[_LAST_TEST] = request.node.nodeid
     return found
+
+
+def _clean(url: str, config: pytest.Config) -> None:
+    """Clean the worker's database, after a look at what the last test left in it."""
+    last = config.stash.get(_LAST_TEST, "")
+
+    async def look(connection: Any) -> None:
+        leaks = await sentinel.leaks_in(connection) if last else []
+        with (config.stash[_LOGS] / f"{config.stash[_WORKER]}-dump.log").open("a") as file:
+            file.writelines(f"{last}: {leak}\n".replace("\r", " ") for leak in leaks)
+
+    postgres.apart(lambda: postgres.clean(url, look))
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from payops.access.api import public
 from payops.bootstrap import INVARIANTS, Services
+from payops.deposits import api as deposits
+from payops.fraud import api as fraud
 from payops.infra.migrating import current_revision, head_revision
 from payops.infra.settings import Environment, Role
 from payops.infra.web import reference
@@ -22,7 +24,25 @@ from payops.infra.web.specification import install_specification
 from payops.kernel.errors import PayopsError
 from payops.ledger import api as ledger
 from payops.ops import api as ops
+from payops.ops.approvals import api as approvals
+from payops.ops.checklists import api as checklists
+from payops.ops.checklists.parts import Parts
+from payops.ops.checklists.probes import probes_of
+from payops.ops.checklists.service import Checker
+from payops.ops.crypto import api as crypto
+from payops.ops.crypto.service import CryptoDesk
+from payops.ops.exporting import api as exporting
+from payops.ops.reports import api as reports
+from payops.ops.reports.service import Reports
+from payops.ops.search import api as search
 from payops.ops.service import Operations
+from payops.ops.switches import api as switches
+from payops.ops.switches.service import SwitchDesk
+from payops.ops.users import api as users
+from payops.ops.velocity import api as velocity
+from payops.ops.velocity.service import VelocityDesk
+from payops.ops.why import api as why
+from payops.switches.domain import DEPOSITS, WITHDRAWALS
 from payops.webhooks import api as webhooks
 from payops.withdrawals import api as withdrawals
 from payops.withdrawals.service import keeping
@@ -80,16 +100,56 @@ def _add_routes(app: FastAPI, services: Services) -> None:
     app.include_router(
         withdrawals.router(
             withdrawals.WithdrawalsApi(
-                services.db, services.withdrawal_desk, services.fingerprints, services.metrics
+                services.db,
+                services.withdrawal_desk,
+                services.fingerprints,
+                services.metrics,
+                services.fraud.devices,
             )
         )
     )
     app.include_router(
         ledger.router(ledger.WalletsApi(services.db, services.movement_desk, services.fingerprints))
     )
+    app.include_router(deposits.router(deposits_api_of(services)))
+    app.include_router(deposits.pages())
+    app.include_router(fraud.router(services.db, services.fraud.devices))
     app.include_router(webhooks.router(services.inbox))
+    app.include_router(crypto.router(crypto_desk_of(services)))
+    app.include_router(switches.router(switch_desk_of(services)))
     app.include_router(ops.router(operations_of(services)))
+    app.include_router(approvals.router(approvals_api_of(services)))
+    app.include_router(users.router(operations_of(services)))
+    app.include_router(velocity.router(VelocityDesk(services.db, services.fraud.changing)))
+    app.include_router(checklists.router(checker_of(services)))
+    app.include_router(search.router(operations_of(services)))
+    app.include_router(why.router(services.db))
+    app.include_router(reports.router(Reports(services.db)))
+    app.include_router(exporting.router(services.db))
     app.include_router(reference.router(Depends(public)))
+
+
+def crypto_desk_of(services: Services) -> CryptoDesk:
+    return CryptoDesk(services.db, services.deposits)
+
+
+def switch_desk_of(services: Services) -> SwitchDesk:
+    """Every flow and every provider has a switch."""
+    rails = (services.inquiry.rail_name, *services.deposits.registry.names)
+    return SwitchDesk(services.db, (WITHDRAWALS, DEPOSITS, *rails), services.four_eyes.approvals)
+
+
+def approvals_api_of(services: Services) -> approvals.ApprovalsApi:
+    return approvals.ApprovalsApi(services.four_eyes.desk, services.four_eyes.refunding)
+
+
+def deposits_api_of(services: Services) -> deposits.DepositsApi:
+    return deposits.DepositsApi(
+        services.db,
+        services.deposits.invoicing,
+        services.deposits.registry,
+        services.fingerprints,
+    )
 
 
 def operations_of(services: Services) -> Operations:
@@ -101,7 +161,29 @@ def operations_of(services: Services) -> Operations:
         services.inbox,
         services.scheduler,
         INVARIANTS,
+        services.four_eyes.approvals,
+        services.four_eyes.stakes,
     )
+
+
+def checker_of(services: Services) -> Checker:
+    """The operations checklists, over the services that serve."""
+    parts = Parts(
+        settings=services.settings,
+        db=services.db,
+        movements=services.movement_desk,
+        withdrawals=services.withdrawal_desk,
+        fingerprints=services.fingerprints,
+        personal_data=services.personal_data,
+        inbox=services.inbox,
+        source=services.checks,
+        velocity=services.fraud.velocity,
+        devices=services.fraud.devices.rules,
+        deposits=services.deposits,
+        scheduler=services.scheduler,
+        invariants=INVARIANTS,
+    )
+    return Checker(services.db, probes_of(parts))
 
 
 def _add_health(app: FastAPI, services: Services, readiness: Readiness) -> None:
@@ -154,6 +236,7 @@ async def _keep_house(services: Services) -> None:
         try:
             await services.keys.flush_last_used()
             await services.inbox.set_figures()
+            await services.alerts.set_figures()
             await keeping.set_figures(services.db, services.metrics)
         except PayopsError as error:
             log.warning("process.figures_not_refreshed", reason=error.code)

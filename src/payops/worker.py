@@ -1,4 +1,5 @@
-"""What runs beside the API: the payout dispatcher, the inbox drain, the question sweep, the jobs.
+"""What runs beside the API: the payout dispatcher, the inbox drain, the question sweep, the
+alerts, the jobs.
 
 Each loop waits for its bell and polls behind it, so that a lost wake-up costs a poll and
 not a payout. One that fails is logged and goes on.
@@ -11,9 +12,14 @@ from datetime import timedelta
 
 import structlog
 
+from payops.alerts.domain import DELIVERIES, NOTICES
 from payops.bootstrap import Services
+from payops.deposits.service.recording import DUE as DEPOSITS
+from payops.fraud.service.blocking import BLOCKS
+from payops.fraud.service.devices import MESSAGES
 from payops.infra.db import DatabaseUnavailable
 from payops.infra.listening import Wakeup
+from payops.ops.users import service as users
 from payops.webhooks.domain import INBOX
 from payops.withdrawals.service.requesting import DUE, QUESTIONS
 
@@ -38,6 +44,19 @@ class Worker:
             self._loop("sweep", services.wakeups.subscribe(QUESTIONS), services.reconciliation.due),
             self._loop("drain", services.wakeups.subscribe(INBOX), services.inbox.drain),
         ]
+        codes, blocks = services.wakeups.subscribe(MESSAGES), services.wakeups.subscribe(BLOCKS)
+        self._loops += [
+            self._loop("codes", codes, services.fraud.messenger.deliver_due),
+            self._loop("blocks", blocks, lambda: users.sweep(services.db, services.metrics)),
+        ]
+        bell = services.wakeups.subscribe(DEPOSITS)
+        self._loops.append(self._loop("deposits", bell, services.deposits.reader.due))
+        self._loops.append(
+            self._loop("alerts", services.wakeups.subscribe(NOTICES), services.alerts.planner.plan)
+        )
+        for courier in services.alerts.couriers:
+            bell = services.wakeups.subscribe(DELIVERIES)
+            self._loops.append(self._loop(f"alerts-{courier.channel}", bell, courier.deliver_due))
         services.scheduler.start()
 
     async def stop(self) -> None:
@@ -46,6 +65,7 @@ class Worker:
         # Not cancelled: an attempt written down and then not sent would have to be asked about.
         self._is_stopping = True
         self._services.sender.begin_no_more()
+        self._services.alerts.begin_no_more()
         self._services.wakeups.wake_all()
         began = time.monotonic()
         _, late = await asyncio.wait(self._loops, timeout=within)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from payops.access.domain import Scope
+from payops.withdrawals.domain import read
 from tests.support.house import House, opened
 from tests.support.sql import execute, fetch
 
@@ -35,6 +36,21 @@ async def set_columns(house: House, txid: str, **values: Any) -> None:
         user,
         *values.values(),
     )
+
+
+async def set_names(house: House, txid: str, **names: str) -> None:
+    """What a rail calls it, as its answers would have taught us."""
+    columns = {"payout": "provider_reference", "receipt": "receipt"}
+    await set_columns(house, txid, **{columns[kind]: name for kind, name in names.items()})
+    for kind, name in names.items():
+        await execute(
+            house.services.db,
+            "INSERT INTO payout_references (rail, kind, reference, user_id, withdrawal_id)"
+            " SELECT rail, $2, $3, user_id, id FROM withdrawals WHERE id = $1",
+            read(txid),
+            kind,
+            name,
+        )
 
 
 async def found_one(house: House, txid: str) -> dict[str, Any]:
@@ -87,7 +103,7 @@ async def test_what_is_no_number_is_refused_without_an_echo(house: House) -> Non
 async def test_a_withdrawal_is_found_by_any_of_its_ids(house: House) -> None:
     """Ours, the rail's, the receipt, the request's."""
     mine, other = await house.withdrawal("amina"), await house.withdrawal("brian")
-    await set_columns(house, mine["txId"], provider_reference="po_77", receipt="SLK4H7RTY9")
+    await set_names(house, mine["txId"], payout="po_77", receipt="SLK4H7RTY9")
     request_id = (await found_one(house, mine["txId"]))["requestId"]
 
     for name in (mine["txId"], "po_77", "SLK4H7RTY9", request_id):
@@ -95,6 +111,12 @@ async def test_a_withdrawal_is_found_by_any_of_its_ids(house: House) -> None:
     assert [mine["txId"]] == await found(house, receipt="SLK4H7RTY9")
     assert [mine["txId"]] == await found(house, reference="po_77")
     assert [other["txId"]] == await found(house, userId="brian", status="pending")
+    assert [mine["txId"]] == await found(house, reference="po_77", q="SLK4H7RTY9", userId="amina")
+    assert [] == await found(house, q=mine["txId"], userId="brian")
+    assert [] == await found(house, reference="SLK4H7RTY9")
+    assert [] == await found(house, receipt="po_77")
+    assert [] == await found(house, reference="po_77", q=other["txId"])
+    assert [] == await found(house, reference="po_78", q=request_id)
     assert [] == await found(house, q="wd_nonsense")
     assert [] == await found(house, status="completed")
 

@@ -11,7 +11,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +31,7 @@ OVERLAP_SHORT: Final = timedelta(seconds=10)
 
 BLOCK_ROWS_MAX: Final = 5_000
 HASH_BYTES: Final = 32
+_WIRE_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # from which PostgreSQL counts
 _ROW = b"payops audit row 1\n"
 _BLOCK = b"payops audit block 1\n"
 _PHONE = re.compile(r"(?<![0-9A-Za-z])\+?(?:254|0)[17][0-9]{8}(?![0-9A-Za-z])", re.ASCII)
@@ -87,6 +89,45 @@ class Row:
     id: UUID
     at: datetime
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A recorded row with all its columns, ``detail`` to the letter: what its hash is made of."""
+
+    user_id: str
+    id: UUID
+    at: datetime
+    kind: str
+    actor: str
+    subject: str | None
+    request_id: str | None
+    detail: str
+
+    @property
+    def hash(self) -> bytes:
+        """As the database's columns in wire form give it, without a database."""
+        microseconds = (self.at - _WIRE_EPOCH) // timedelta(microseconds=1)
+        return row_hash(
+            (
+                ("user_id", self.user_id.encode()),
+                ("id", self.id.bytes),
+                ("at", microseconds.to_bytes(8, signed=True)),
+                ("kind", self.kind.encode()),
+                ("actor", self.actor.encode()),
+                ("subject", None if self.subject is None else self.subject.encode()),
+                ("request_id", None if self.request_id is None else self.request_id.encode()),
+                ("detail", self.detail.encode()),
+            )
+        )
+
+
+class Proof(StrEnum):
+    """What the chain says of one row."""
+
+    PROVEN = "proven"  # in a block that is whole and follows the one before it
+    UNSEALED = "not_sealed_yet"
+    TOUCHED = "touched"  # changed, twice there, or written behind the end of the chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +256,27 @@ def fault_in_link(before: Head, block: Block) -> Fault | None:
 def fault_in_rows(block: Block, found: Mapping[UUID, Sequence[bytes]]) -> Fault | None:
     """The first row of ``block`` that is not as sealed; ``found`` has the hashes by id."""
     for place, row_id in enumerate(block.row_ids):
-        hashes = found.get(row_id, ())
-        sealed = block.row_hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES]
-        if list(hashes) == [sealed]:
-            continue
-        reason = "the row was changed"
-        if not hashes:
-            reason = "the row is missing"
-        elif len(hashes) > 1:
-            reason = "another row bears the same id"
-        return Fault(show_id(ID_PREFIX, row_id), reason)
+        fault = _fault_at(block, place, found.get(row_id, ()))
+        if fault is not None:
+            return fault
     return None
+
+
+def fault_in_row(block: Block, row_id: UUID, hashes: Sequence[bytes]) -> Fault | None:
+    """Why one row of ``block`` is not as sealed; ``hashes`` are those found under its id."""
+    return _fault_at(block, list(block.row_ids).index(row_id), hashes)
+
+
+def _fault_at(block: Block, place: int, hashes: Sequence[bytes]) -> Fault | None:
+    sealed = block.row_hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+    if list(hashes) == [sealed]:
+        return None
+    reason = "the row was changed"
+    if not hashes:
+        reason = "the row is missing"
+    elif len(hashes) > 1:
+        reason = "another row bears the same id"
+    return Fault(show_id(ID_PREFIX, block.row_ids[place]), reason)
 
 
 def look_back_from(newest: Newest, now: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """Recording, reading back, sealing and verifying what was done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -11,14 +12,18 @@ from payops.audit.domain import (
     GENESIS,
     ID_PREFIX,
     OPEN_FOR_MAX,
+    OVERLAP,
     AuditEvent,
     Block,
     Fault,
     Head,
+    Proof,
     Verification,
+    Written,
     block_of,
     canonical,
     fault_in_link,
+    fault_in_row,
     fault_in_rows,
     look_back_from,
     without_phones,
@@ -27,7 +32,7 @@ from payops.audit.store import Entry
 from payops.infra.db import Database, Tx
 from payops.kernel.ids import show_id
 
-__all__ = ["Entry", "history", "record", "seal", "verify"]
+__all__ = ["Entry", "history", "proofs", "record", "seal", "sealed_between", "verify"]
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +85,54 @@ async def history(
         before=before,
         limit=min(limit, PAGE_MAX + 1),
     )
+
+
+async def proofs(tx: Tx, entries: Sequence[Entry]) -> dict[UUID, Proof]:
+    """What the chain says of each of ``entries``, without going through all of it.
+
+    The block that lists a row is held against its own hash and the block before it, and the
+    row against the block. What is missing from ``entries`` it cannot tell: that is what
+    ``verify`` is for.
+    """
+    if not entries:
+        return {}
+    numbers = await store.sealed_by(tx, entries)
+    found = await store.blocks(tx, {n for seq in numbers.values() for n in (seq - 1, seq)})
+    hashes = await store.hashes_of(tx, [entry.id for entry in entries])
+    tip = await store.tip(tx)
+    proven: dict[UUID, Proof] = {}
+    for entry in entries:
+        seq = numbers.get(entry.id)
+        if seq is None:
+            is_late = tip.newest is not None and entry.at < tip.newest.reaches - OVERLAP
+            proven[entry.id] = Proof.TOUCHED if is_late else Proof.UNSEALED
+            continue
+        before = found[seq - 1].head if seq - 1 in found else GENESIS
+        fault = fault_in_link(before, found[seq]) or fault_in_row(
+            found[seq], entry.id, hashes.get(entry.id, ())
+        )
+        proven[entry.id] = Proof.TOUCHED if fault else Proof.PROVEN
+    return proven
+
+
+async def sealed_between(
+    tx: Tx, since: datetime, until: datetime
+) -> AsyncGenerator[tuple[list[Block], list[Written]], None]:
+    """All whole blocks that can hold a row of the period, with all their rows, block by block.
+
+    They follow one another without a gap, so that whoever has them can check them alone.
+    """
+    extent = await store.extent(tx, since, until)
+    if extent is None:
+        return
+    done, last = extent[0] - 1, extent[1]
+    while done < last:
+        blocks = [one for one in await store.blocks_after(tx, done) if one.seq <= last]
+        if not blocks:
+            return
+        ids = [row_id for block in blocks for row_id in block.row_ids]
+        yield blocks, await store.written(tx, ids)
+        done = blocks[-1].seq
 
 
 async def seal(db: Database) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,6 +17,7 @@ from payops.audit.domain import (
     Head,
     Newest,
     Row,
+    Written,
     row_hash,
 )
 from payops.audit.tables import audit_log
@@ -95,6 +96,33 @@ SELECT id FROM audit_log
  WHERE at < (SELECT reaches FROM audit_seals ORDER BY seq DESC LIMIT 1) - $1::interval
    AND NOT EXISTS (SELECT FROM sealed WHERE sealed.id = audit_log.id)
  ORDER BY id LIMIT 1
+"""
+
+# A block reaches at least to each of its rows, so earlier ones need not be opened.
+_SEALED_BY = """
+SELECT r.id, s.seq FROM unnest($1::uuid[], $2::timestamptz[]) AS r (id, at)
+CROSS JOIN LATERAL (
+    SELECT seq FROM audit_seals WHERE reaches >= r.at AND r.id = ANY (row_ids)
+    ORDER BY reaches LIMIT 1
+) AS s
+"""
+
+_CHOSEN = """
+SELECT seq, sealed_at, reaches, row_ids, row_hashes, prev_hash, hash
+  FROM audit_seals WHERE seq = ANY($1::bigint[]) ORDER BY seq
+"""
+
+# The first block that can hold a row of the period, and the last: rows are sealed at most
+# OVERLAP behind what the block before theirs reaches to.
+_EXTENT = """
+SELECT (SELECT min(seq) FROM audit_seals WHERE reaches >= $1) AS first,
+    coalesce((SELECT min(seq) FROM audit_seals WHERE reaches >= $2::timestamptz + $3::interval),
+        (SELECT max(seq) FROM audit_seals)) AS last
+"""
+
+_WRITTEN = """
+SELECT user_id, id, at, kind, actor, subject, request_id, detail
+  FROM audit_log WHERE id = ANY($1::uuid[]) ORDER BY at, id
 """
 
 # How many ids the blocks list is not known to the planner: a nested loop would take days.
@@ -222,6 +250,28 @@ async def behind_the_chain(tx: Tx) -> UUID | None:
     await tx.execute(_BEHIND_SETTINGS)
     found: UUID | None = await tx.fetchval(_BEHIND, OVERLAP)
     return found
+
+
+async def sealed_by(tx: Tx, entries: Sequence[Entry]) -> dict[UUID, int]:
+    """The number of the block that lists each of ``entries``; one that none lists is missing."""
+    rows = await tx.fetch(_SEALED_BY, [e.id for e in entries], [e.at for e in entries])
+    return {row["id"]: row["seq"] for row in rows}
+
+
+async def blocks(tx: Tx, numbers: Iterable[int]) -> dict[int, Block]:
+    rows = await tx.fetch(_CHOSEN, sorted(set(numbers)))
+    return {row["seq"]: Block(*row) for row in rows}
+
+
+async def extent(tx: Tx, since: datetime, until: datetime) -> tuple[int, int] | None:
+    """The first and the last block that may hold rows of the period; ``None``: there are none."""
+    (row,) = await tx.fetch(_EXTENT, since, until, OVERLAP)
+    return None if row["first"] is None else (row["first"], max(row["first"], row["last"]))
+
+
+async def written(tx: Tx, row_ids: Sequence[UUID]) -> list[Written]:
+    """The rows with these ids in all their columns, in order of time."""
+    return [Written(*row) for row in await tx.fetch(_WRITTEN, row_ids)]
 
 
 def _read(detail: str) -> Mapping[str, object]:

@@ -35,6 +35,13 @@ class UserBlocked(errors.Forbidden):
     title = "This user is blocked"
 
 
+class BlockedForLonger(errors.Conflict):
+    """A block that ends sooner would lift the one that stands."""
+
+    code = "blocked_for_longer"
+    title = "The user is blocked for longer already; ask to lift that block instead"
+
+
 class UserNotBlocked(errors.Conflict):
     code = "user_not_blocked"
     title = "This user is not blocked"

@@ -112,6 +112,15 @@ class Tx:
     async def fetchval(self, sql: str, *arguments: object) -> Any:
         return await self._driver.fetchval(sql, *arguments, timeout=self._timeout_seconds)
 
+    async def stream(
+        self, sql: str, *arguments: object, rows: int = 1_000
+    ) -> AsyncGenerator[list[Record], None]:
+        """What one query finds, at most ``rows`` at a time: memory stays bounded."""
+        seconds = self._timeout_seconds
+        cursor = await self._driver.cursor(sql, *arguments, timeout=seconds)
+        while batch := await cursor.fetch(rows, timeout=seconds):
+            yield batch
+
     async def execute(self, sql: str, *arguments: object) -> int:
         """Run one statement; returns how many rows it touched."""
         status: str = await self._driver.execute(sql, *arguments, timeout=self._timeout_seconds)

@@ -9,8 +9,9 @@ from payops.infra.db import Database, connect
 from payops.ledger import entries, service
 from tests.support.books import OTHER, TXID, USER, broken, funding, kes, post
 from tests.support.shop import AMINA, Shop, open_shop, shop
+from tests.support.till import Till, open_tills, till
 
-__all__ = ["open_shop", "shop"]
+__all__ = ["open_shop", "open_tills", "shop", "till"]
 
 
 async def plant(database: Database, *statements: str) -> None:
@@ -139,7 +140,22 @@ async def a_history(shop: Shop) -> tuple[str, str]:
             "keys_lead_to_withdrawals",
             "UPDATE idempotency_keys SET resource = (SELECT min(resource) FROM idempotency_keys)",
         ),
+        (
+            "reversed_withdrawals_were_given_back",
+            "UPDATE withdrawals SET state = 'reversed' WHERE state = 'completed'",
+        ),
+        (
+            "refunds_belong_to_withdrawals",
+            "UPDATE journals SET kind = 'withdrawal_refunded' WHERE kind = 'withdrawal_paid'",
+        ),
         ("open_withdrawals_are_due", "UPDATE withdrawals SET due_at = NULL WHERE state = 'sent'"),
+        (
+            "reads_of_personal_data_are_proven",
+            "DELETE FROM pii_access WHERE id IN ( SELECT min(id::text)::uuid FROM pii_access)",
+        ),
+        ("reads_of_personal_data_are_proven", "UPDATE pii_access SET actor = 'system:somebody'"),
+        ("reads_of_personal_data_are_proven", "UPDATE pii_access SET event_id = NULL"),
+        ("reads_of_personal_data_are_proven", "DELETE FROM audit_log"),
     ],
 )
 async def test_a_planted_lie_about_withdrawals_is_found(
@@ -153,11 +169,46 @@ async def test_a_planted_lie_about_withdrawals_is_found(
     assert name in await broken(shop.db, *INVARIANTS)
 
 
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("credited_receipts_are_in_the_ledger", "UPDATE deposit_receipts SET credited = 1"),
+        (
+            "credited_receipts_are_in_the_ledger",
+            "DELETE FROM entries WHERE account = 'wallet:available'",
+        ),
+        ("deposits_in_the_ledger_have_receipts", "DELETE FROM deposit_receipts"),
+        ("invoices_show_what_was_credited", "UPDATE invoices SET credited = credited + 1"),
+        (
+            "an_arrival_is_credited_once",
+            (
+                "INSERT INTO deposit_receipts (user_id, id, invoice_id, payment_id, provider,"
+                " reference, state, coin, amount, arrived_at) SELECT user_id, gen_random_uuid(),"
+                " invoice_id, payment_id, provider, reference, 'seen', coin, amount, arrived_at"
+                " FROM deposit_receipts"
+            ),
+        ),
+    ],
+)
+async def test_a_planted_lie_about_deposits_is_found(till: Till, name: str, statement: str) -> None:
+    """What was credited is what arrived, whoever wrote it down."""
+    await till.settles(await till.invoice("20.00"), "0.02")
+    await till.assert_books()
+
+    await plant(till.db, statement)
+
+    assert name in await broken(till.db, *INVARIANTS)
+
+
 async def test_every_invariant_has_a_lie_that_breaks_it() -> None:
     """A check that was never seen to fail is no check."""
     planted = {name for name, _ in LEDGER_LIES}
-    marks: Any = test_a_planted_lie_about_withdrawals_is_found
-    planted |= {name for name, _ in marks.pytestmark[0].args[1]}
+    tests: tuple[Any, ...] = (
+        test_a_planted_lie_about_withdrawals_is_found,
+        test_a_planted_lie_about_deposits_is_found,
+    )
+    for test in tests:
+        planted |= {name for name, _ in test.pytestmark[0].args[1]}
 
     assert {invariant.name for invariant in INVARIANTS} == planted
 

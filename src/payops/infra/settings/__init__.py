@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payops.infra.settings.base import Environment, Group, Names, Network, Networks, Role
-from payops.infra.settings.guards import Alerts, Device, Events, Pii, Vault, Velocity
+from payops.infra.settings.guards import Alerts, Approvals, Device, Events, Pii, Vault, Velocity
 from payops.infra.settings.money import (
     Crypto,
     MpesaRetry,
@@ -27,6 +27,8 @@ from payops.infra.settings.providers import (
     Lipana,
     NowPayments,
 )
+from payops.infra.settings.reporting import Reporting
+from payops.infra.settings.watching import Watching
 
 __all__ = [
     "PREFIX",
@@ -34,6 +36,7 @@ __all__ = [
     "SANDBOX_LIPANA_URL",
     "SANDBOX_NOWPAYMENTS_URL",
     "Alerts",
+    "Approvals",
     "Audit",
     "Auth",
     "BtcPay",
@@ -53,11 +56,13 @@ __all__ = [
     "Pii",
     "Pool",
     "Reconciliation",
+    "Reporting",
     "Retention",
     "Role",
     "Settings",
     "Vault",
     "Velocity",
+    "Watching",
     "Withdrawal",
     "Worker",
     "names",
@@ -112,6 +117,9 @@ class Settings(BaseSettings):
     pii: Pii = Pii()
     vault: Vault = Vault()
     alerts: Alerts = Alerts()
+    approvals: Approvals = Approvals()
+    watching: Watching = Watching()
+    reporting: Reporting = Reporting()
     log: Log = Log()
 
     @model_validator(mode="after")

@@ -59,6 +59,17 @@ class Events(Group):
         return self
 
 
+class Approvals(Group):
+    expire_hours: int = Field(
+        24, ge=1, le=720, description="What nobody has decided by then is closed without effect"
+    )
+    unblock_alone_max_kes: int = Field(
+        100_000,
+        ge=0,
+        description="A user with more, available and held, is unblocked by two people",
+    )
+
+
 class Pii(Group):
     key_provider: Literal["environment", "file", "vault"] = Field(
         "environment", description="Where the keys below are read from"
