@@ -1,8 +1,8 @@
-"""Hold the withdrawals that were already there against the constraints on their numbers.
+"""Hold the rows that were already there against the constraints that came later.
 
 Why: a constraint that was never checked against the rows of its day is a promise about the
 others only.
-Locks: reads `withdrawals` once, beside its writers (SHARE UPDATE EXCLUSIVE).
+Locks: reads `withdrawals` and `pii_access` once, beside their writers (SHARE UPDATE EXCLUSIVE).
 Down: the constraints go back to binding new rows only.
 """
 
@@ -12,11 +12,16 @@ revision = "0018"
 down_revision = "0017"
 
 UP = """
+ALTER TABLE pii_access VALIDATE CONSTRAINT ck_pii_access_purpose_known;
 ALTER TABLE withdrawals VALIDATE CONSTRAINT ck_withdrawals_phone_whole_or_erased;
 ALTER TABLE withdrawals VALIDATE CONSTRAINT ck_withdrawals_phone_while_open;
 """
 
 DOWN = """
+ALTER TABLE pii_access DROP CONSTRAINT ck_pii_access_purpose_known;
+ALTER TABLE pii_access ADD CONSTRAINT ck_pii_access_purpose_known CHECK (purpose IN (
+    'payout_send', 'payout_status', 'webhook_processing', 'reconciliation', 'customer_support',
+    'investigation', 'legal_request', 'key_rotation', 'device_verification')) NOT VALID;
 ALTER TABLE withdrawals DROP CONSTRAINT ck_withdrawals_phone_while_open;
 ALTER TABLE withdrawals DROP CONSTRAINT ck_withdrawals_phone_whole_or_erased;
 ALTER TABLE withdrawals ADD CONSTRAINT ck_withdrawals_phone_whole_or_erased CHECK (
