@@ -372,6 +372,7 @@ async def test_routes_without_a_body_do_not_mind_one(api: Api) -> None:
     """
     txid = (await api.withdraws()).json()["txId"]
     known = {"{txId}": txid, "{id}": "wh_01h455vb4pex5vsknk084sn02q", "{name}": "nothing"}
+    known["checklists/nothing"] = "checklists/hourly"  # its names are a closed set
 
     for route in sorted(WITHOUT_BODY, reverse=True):
         path = route.removeprefix("POST ")

@@ -111,10 +111,12 @@ async def test_dev_prints_lines_that_work(own_url: str, tmp_path: Path) -> None:
         _, err = process.communicate(timeout=_STOPPED_SECONDS_MAX)
 
     assert 0 == process.returncode, err
-    credited, withdrawn, listed, wallets, operations = map(json.loads, answers)
+    credited, withdrawn, invoice, listed, invoices, wallets, operations = map(json.loads, answers)
     assert "credit" == credited["kind"]
     assert "pending" == withdrawn["status"]
+    assert "waiting" == invoice["status"]
     assert [withdrawn["txId"]] == [one["txId"] for one in listed["data"]]
+    assert [invoice["invoiceId"]] == [one["invoiceId"] for one in invoices["data"]]
     assert "demo-user" == wallets["userId"]
     assert [withdrawn["txId"]] == [one["txId"] for one in operations["data"]]
     assert all(f"127.0.0.1:{port}" in line for line in curls)

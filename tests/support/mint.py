@@ -141,8 +141,7 @@ class Mint:
 
     def opens(self, intent: Intent) -> Opened:
         """What it opens for ``intent``, in its book from now on; the answer may be lost."""
-        reference = str(1000 + self.opened)
-        self.opened += 1
+        reference = self.new_reference()
         if intent.checkout is Checkout.HOSTED:
             return Opened(
                 f"page{len(self.intents)}",
@@ -176,6 +175,11 @@ class Mint:
             price=intent.price,
             order_id=intent.order_id,
         )
+
+    def new_reference(self) -> str:
+        """Never one it has used before, also when its book was lost meanwhile."""
+        self.opened += 1
+        return str(999 + self.opened)
 
     async def read(self, reference: str) -> ReadAnswer:
         self.reads.append(reference)

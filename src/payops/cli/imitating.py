@@ -27,4 +27,4 @@ def openapi(
         if out is None:
             print_json(document)
         else:
-            out.write_text(json.dumps(document, indent=2) + "\n")
+            out.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -88,6 +88,8 @@ SAME: dict[str, dict[str, Any]] = {
     "numbers as texts": {"precision": "8", "network_precision": 18},
     "precision not stated": {"network_precision": None},
     "flags as texts": {"enable": "true", "available_for_payment": "true"},
+    "network not stated": {"network": None},
+    "contract not stated": {"smart_contract": None},
     "availability not stated": {"available_for_payment": None},
     "fields of no meaning": {"ticker": 5, "wallet_regex": []},
 }
@@ -128,12 +130,10 @@ def test_a_coin_that_the_account_has_not_chosen_is_not_offered() -> None:
 DIFFERING: dict[str, tuple[dict[str, Any], str]] = {
     "another network": (DAI | {"network": "bsc"}, "network"),
     "a network we do not know": (DAI | {"network": "eth2"}, "network"),
-    "no network": (DAI | {"network": None}, "network"),
     "another contract": (
         DAI | {"smart_contract": "0x8AC76a51cc950d9822D68b83fE1Ad97B32Cd580d"},
         "smart_contract",
     ),
-    "no contract": (DAI | {"smart_contract": None}, "smart_contract"),
     "a contract for a network's own coin": (
         BTC | {"smart_contract": "0x6b175474e89094c44da98b954eedeac495271d0f"},
         "smart_contract",
@@ -158,6 +158,15 @@ def test_a_coin_whose_record_differs_from_its_pin_is_refused(
 
     assert {} == offer.coins
     assert {row["code"]: (field,)} == offer.differing
+
+
+def test_a_token_with_a_bridged_namesake_needs_its_contract_stated() -> None:
+    """On Polygon two coins go by USDC: without the contract nobody knows which is meant."""
+    row = DAI | {"code": "USDCMATIC", "network": "matic", "smart_contract": None}
+
+    offer = offer_of({"USDCMATIC"}, records(row | {"network_precision": None}))
+
+    assert {"USDCMATIC": ("smart_contract",)} == offer.differing
 
 
 def test_a_coin_listed_twice_is_offered_if_both_rows_agree() -> None:

@@ -13,7 +13,7 @@ from payops.ops.search.service import Hit, Kind
 class HitReply(WireReply):
     kind: Kind
     id: str
-    by: str = Field(description="Which of its names it was: id, phone, receipt, …")
+    by: str = Field(description="Which of its names it was, such as id, phone or receipt")
     user_id: str | None = None
     status: str | None = None
     amount: MoneyReply | None = None

@@ -106,6 +106,10 @@ PINS: Final[Mapping[str, Pin]] = MappingProxyType(
 )
 
 
+# Where the tokens were first issued: no bridged one goes by the same code.
+_WITHOUT_BRIDGED: Final = frozenset({"ethereum", "tron"})
+
+
 def network_of(word: str) -> str:
     """Our name for the provider's word; a word we do not know stays, and matches nothing."""
     return _NETWORKS.get(word.upper(), word.lower())
@@ -114,11 +118,12 @@ def network_of(word: str) -> str:
 def differences(pin: Pin, record: CoinRecord) -> tuple[str, ...]:
     """The fields in which the provider's record is not what was pinned.
 
-    A token's contract must be stated: without it, two coins of one name look alike. Memos
-    are what the provider says they are, except that a pinned one cannot go.
+    What it does not say contradicts nothing, except for a token where an older, bridged one
+    bears the same name: there its contract must be stated. Memos are what the provider says
+    they are, except that a pinned one cannot go.
     """
     found = {
-        "network": record.network is None or network_of(record.network) != pin.network,
+        "network": record.network is not None and network_of(record.network) != pin.network,
         "smart_contract": not _is_same_contract(pin, record.contract),
         "network_precision": record.network_precision not in {None, pin.decimals},
         "extra_id_exists": pin.needs_memo and not record.needs_memo,
@@ -229,8 +234,10 @@ def _is_on(record: CoinRecord) -> bool:
 
 
 def _is_same_contract(pin: Pin, contract: str | None) -> bool:
-    if pin.contract is None or contract is None:
-        return pin.contract is contract
+    if contract is None:
+        return pin.contract is None or pin.network in _WITHOUT_BRIDGED
+    if pin.contract is None:
+        return False  # a network's own coin has none
     if pin.contract.startswith("0x"):  # upper and lower case are only a checksum there
         return pin.contract.lower() == contract.lower()
     return pin.contract == contract
