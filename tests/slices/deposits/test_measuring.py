@@ -280,3 +280,14 @@ async def test_money_for_an_invoice_that_was_given_up_is_not_lost(till: Till) ->
     (row,) = await till.fetch("SELECT state, reasons FROM invoices")
     assert ("review", ["orphan"]) == (row["state"], list(row["reasons"]))
     assert 0 == await till.balance()
+
+
+async def test_how_long_each_phase_took_is_observed_once(till: Till) -> None:
+    """One observation a phase that ended, in the histogram of this process."""
+    invoice = await till.invoice("20.00")
+    await till.settles(invoice, "0.02", state=State.CONFIRMING)
+    await till.settles(invoice, "0.02", again=1)
+    await till.settles(invoice, "0.02", again=2)
+    rendered = till.services.metrics.render().decode()
+    for phase in ("wait_to_pending", "pending_to_finished"):
+        assert f'payops_deposit_phase_seconds_count{{phase="{phase}"}} 1.0' in rendered

@@ -43,6 +43,7 @@ class Case:
     reversed: list[str] = field(default_factory=list)
     fees: dict[str, int] = field(default_factory=dict)  # of receipts, in minor units
     decisions: list[Journal] = field(default_factory=list)  # what people had posted
+    durations: dict[str, int] = field(default_factory=dict)  # seconds of phases that ended
     news: list[str] = field(default_factory=list)
     mismatches: list[str] = field(default_factory=list)
     unknown_words: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ again. Nothing is open while a provider is asked.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -172,6 +173,10 @@ class Reader:
             return None
         return (await self._rates.current(tx)).for_payer
 
+    def _observe(self, durations: Mapping[str, int]) -> None:
+        for phase, seconds in durations.items():
+            self._metrics.observe_deposit_phase(phase, seconds)
+
     async def _record(self, tx: Tx, payment: Payment, read: _Read, actor: str) -> Finding:
         case = (await recording.load(tx, [payment.invoice_id]))[payment.invoice_id]
         before, reference = case.invoice, payment.reference
@@ -185,6 +190,7 @@ class Reader:
             case NoAnswer():
                 deciding.failed_to_read(case, reference, self._policy, why="unreadable")
         after = await recording.write(tx, case, actor=actor, before=before)
+        tx.after_commit(lambda: self._observe(case.durations))
         if isinstance(read.answer, NoAnswer):
             return Finding.ERROR
         if case.credited:

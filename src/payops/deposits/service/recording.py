@@ -138,6 +138,8 @@ async def _note_transition(tx: Tx, case: Case, before: Invoice, actor: str) -> N
         waited = (case.now - after.created_at) // _SECOND
     if before.state in MONEY_SEEN and after.state in SETTLED and seen:
         settling = (case.now - min(seen)) // _SECOND
+    phases = {"wait_to_pending": waited, "pending_to_finished": settling}
+    case.durations |= {phase: took for phase, took in phases.items() if took is not None}
     await writing.note_transition(
         tx, after, before.state, waited_seconds=waited, settling_seconds=settling, actor=actor
     )

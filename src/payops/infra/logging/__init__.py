@@ -17,7 +17,7 @@ from payops.infra.logging.redaction import clean_fields, clean_text
 from payops.infra.settings import Log
 
 # They log an address or a body at `info`; what matters of that is logged by our own code.
-_CHATTY = ("httpx", "httpcore", "apscheduler", "asyncio", "hpack")
+_CHATTY = ("httpx", "httpcore", "apscheduler", "asyncio", "hpack", "alembic.runtime.plugins")
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _EXCEPTION = "exception"
 
