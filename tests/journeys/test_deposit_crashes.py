@@ -82,9 +82,24 @@ class Customers:
 
     async def leases_end(self) -> None:
         """Time passes: what a dead process had taken is free again, and waits are over."""
+        # What the living hold is not waited for: several rows at once could close a ring of waits.
         for statement, passed in (
-            ("UPDATE invoice_attempts SET lease_until = lease_until - $1::interval", _SECOND),
-            ("UPDATE deposit_payments SET due_at = due_at - $1::interval", _MINUTE),
+            (
+                (
+                    "UPDATE invoice_attempts SET lease_until = lease_until - $1::interval"
+                    " WHERE (user_id, invoice_id, number) IN (SELECT user_id, invoice_id, number"
+                    " FROM invoice_attempts FOR UPDATE SKIP LOCKED)"
+                ),
+                _SECOND,
+            ),
+            (
+                (
+                    "UPDATE deposit_payments SET due_at = due_at - $1::interval"
+                    " WHERE (user_id, id) IN (SELECT user_id, id FROM deposit_payments"
+                    " FOR UPDATE SKIP LOCKED)"
+                ),
+                _MINUTE,
+            ),
         ):
             await execute(self.database, statement, passed)
 
