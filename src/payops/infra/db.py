@@ -7,19 +7,22 @@ but pays for its compilation, so the money path sends plain SQL.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 from sqlalchemy import Executable, MetaData, Row, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payops.kernel import errors
 from payops.kernel.retrying import Backoff
+
+log = structlog.get_logger(__name__)
 
 Record: TypeAlias = Any  # asyncpg.Record: asyncpg ships no types
 T = TypeVar("T")
@@ -41,6 +44,7 @@ CHANNEL = "payops"
 _LOCK_SECONDS_MAX = 3
 _STATEMENT_SECONDS_MAX = 60
 _SILENCE_SECONDS_MAX = 5
+_CLOSE_SECONDS_MAX = 5
 
 _RETRY = Backoff(attempts_max=5, base=timedelta(milliseconds=10), jitter=timedelta(milliseconds=20))
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -184,6 +188,9 @@ class Database:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._notify = notify
         self._local_wakes: list[Callable[[str], None]] = []
+        self._in_use = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
 
     def on_wake(self, call: Callable[[str], None]) -> None:
         """``call(topic)`` after each commit in this process that woke ``topic``."""
@@ -242,6 +249,15 @@ class Database:
             await tx.fetchval("SELECT 1")
 
     async def close(self) -> None:
+        """Close all connections, those in use when they are given back.
+
+        A pool that is gone by then would drop them unclosed.
+        """
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS_MAX):
+                await self._unused.wait()
+        except TimeoutError:
+            log.warning("database.closed_in_use", connections=self._in_use)
         await self._engine.dispose()
 
     def pool_status(self) -> dict[str, int]:
@@ -257,17 +273,30 @@ class Database:
     async def _begun(self, *, read_only: bool, seconds_max: int) -> AsyncGenerator[Tx, None]:
         """A connection with a transaction open; one that died in the pool is replaced once."""
         begin = _begin(read_only=read_only, seconds_max=seconds_max)
-        try:
-            connection = await self._begin(begin)
-        except _UNCLEAR:
+        with self._used():
             try:
                 connection = await self._begin(begin)
-            except _UNCLEAR as error:
-                raise DatabaseUnavailable from error
+            except _UNCLEAR:
+                try:
+                    connection = await self._begin(begin)
+                except _UNCLEAR as error:
+                    raise DatabaseUnavailable from error
+            try:
+                yield Tx(connection, await _driver_of(connection), seconds_max)
+            finally:
+                await connection.close()
+
+    @contextmanager
+    def _used(self) -> Generator[None]:
+        """While a connection is had, or waited for."""
+        self._in_use += 1
+        self._unused.clear()
         try:
-            yield Tx(connection, await _driver_of(connection), seconds_max)
+            yield
         finally:
-            await connection.close()
+            self._in_use -= 1
+            if not self._in_use:
+                self._unused.set()
 
     async def _begin(self, begin: str) -> AsyncConnection:
         connection = await self._connect()

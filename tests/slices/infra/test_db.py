@@ -356,3 +356,24 @@ async def kill(database: Database, pid: int) -> None:
     url = database._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     async with connected(url) as other:
         assert await other.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
+
+
+async def test_a_connection_in_use_is_closed_when_it_is_given_back(url: str) -> None:
+    """Closing waits for who has one: a pool that is gone would drop it, open, for nobody."""
+    database = connect(url, pool_size=2)
+    begun, go_on, drivers = asyncio.Event(), asyncio.Event(), []
+
+    async def use() -> None:
+        async with database.transaction() as tx:
+            drivers.append(tx._driver)
+            begun.set()
+            await go_on.wait()
+
+    using = asyncio.create_task(use())
+    await begun.wait()
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(using, closing)
+
+    assert [True] == [driver.is_closed() for driver in drivers]
