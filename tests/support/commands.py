@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from payops.dev import secrets
+from tests.support import forking
 from tests.support.sentinel import numbers_in
 
 _SECONDS_MAX = 60
@@ -48,19 +49,12 @@ class Payops:
         return cls(folder, environment)
 
     def run(self, *arguments: str, without: tuple[str, ...] = (), **more: str) -> Ended:
-        process = subprocess.run(
-            [sys.executable, "-m", "payops", *arguments],
-            cwd=self.folder,
-            env={**{n: v for n, v in self.environment.items() if n not in without}, **more},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS_MAX,
-            check=False,
-        )
+        environ = {**{n: v for n, v in self.environment.items() if n not in without}, **more}
+        ran = forking.run(arguments, environ, self.folder, within=_SECONDS_MAX)
         # Inside a line of the log it is a record; on a line of its own it was nobody's intention.
-        assert "\nTraceback" not in f"\n{process.stderr}", process.stderr
-        assert [] == numbers_in(process.stdout + process.stderr)
-        return Ended(process.returncode, process.stdout, process.stderr)
+        assert "\nTraceback" not in f"\n{ran.err}", ran.err
+        assert [] == numbers_in(ran.out + ran.err)
+        return Ended(ran.code, ran.out, ran.err)
 
     def start(self, *arguments: str, **more: str) -> "subprocess.Popen[str]":
         """A process that goes on; the caller ends it."""

@@ -6,7 +6,6 @@ process has everything imported already, and takes a point at which to kill itse
 
 import base64
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,7 +20,7 @@ import httpx
 
 from payops.sandbox import Delays
 from payops.sandbox import Settings as SandboxSettings
-from tests.support import crashing, sentinel
+from tests.support import crashing, forking, sentinel
 from tests.support.waiting import eventually, free_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -37,9 +36,6 @@ SANDBOX: Final = SandboxSettings(
 )
 _READY_SECONDS = 60
 _STOPPED_SECONDS = 20
-
-_fork = multiprocessing.get_context("forkserver")
-_fork.set_forkserver_preload(["tests.support.crashing"])
 
 
 def environment(url: str, *, rail: str = "http://127.0.0.1:9/v1", **more: object) -> dict[str, str]:
@@ -185,7 +181,7 @@ def forked(
 ) -> Iterator[Serving]:
     """The same server in a forked process; ``dies`` and ``bug`` are ``crashing``'s."""
     port = port or free_port()
-    process = _fork.Process(
+    process = forking.context.Process(
         target=crashing.serve, args=(at(environ, port), str(log), dies, bug), daemon=True
     )
     log.touch()
@@ -205,20 +201,13 @@ def _until_done(serving: Serving) -> Iterator[Serving]:
 
 def payops(environ: Mapping[str, str], *arguments: str) -> dict[str, Any]:
     """What a command prints under ``--json``; its exit code is in ``exit_code``."""
-    done = subprocess.run(
-        [sys.executable, "-m", "payops", *arguments, "--json"],
-        env={**_inherited(), **environ},
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert [] == sentinel.numbers_in(done.stderr.decode()), "a number in the log"
+    done = forking.run([*arguments, "--json"], {**_inherited(), **environ}, ROOT, within=60)
+    assert [] == sentinel.numbers_in(done.err), "a number in the log"
     try:
-        printed: dict[str, Any] = json.loads(done.stdout)
+        printed: dict[str, Any] = json.loads(done.out)
     except ValueError:
-        raise AssertionError(done.stdout + done.stderr) from None
-    return {**printed, "exit_code": done.returncode}
+        raise AssertionError(done.out + done.err) from None
+    return {**printed, "exit_code": done.code}
 
 
 @asynccontextmanager

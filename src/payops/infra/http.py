@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
@@ -85,11 +86,7 @@ class HttpClient:
             "timeout": httpx.Timeout(timeout_seconds, connect=timeout_seconds / 3).as_dict()
         }
         self._pool_seconds = timeout_seconds / 5
-        tls = (
-            ssl.create_default_context(cafile=ca_file)
-            if ca_file
-            else httpx.create_ssl_context(trust_env=False)
-        )
+        tls = _tls(ca_file)
         self._transports = [_transport(tls) for _ in range(connections_max)]
         # The one used last is the next: few calls at a time keep few connections warm.
         self._idle: asyncio.LifoQueue[httpx.AsyncHTTPTransport] = asyncio.LifoQueue()
@@ -155,6 +152,14 @@ class HttpClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+@cache
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    """Whom all clients of this process trust; reading that takes longer than all else at start."""
+    if ca_file:
+        return ssl.create_default_context(cafile=ca_file)
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _transport(tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:

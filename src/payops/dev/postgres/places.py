@@ -113,9 +113,12 @@ def _substitute_for(home: Path, account: Account) -> Path:
         return Path(pointer.read_text().strip())
 
 
-def temporary_home(account: Account) -> Path:
-    """A new home that ``account`` can enter, for a server that is thrown away."""
-    home = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)).resolve()
+def temporary_home(account: Account, parent: Path | None = None) -> Path:
+    """A new home that ``account`` can enter, for a server that is thrown away.
+
+    In ``parent`` if the account can pass through it.
+    """
+    home = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=parent)).resolve()
     _close(home, account)
     if not account.can_enter(home):
         home.rmdir()

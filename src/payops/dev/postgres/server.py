@@ -92,12 +92,21 @@ class EmbeddedPostgres:
         return server
 
     @classmethod
-    def temporary(cls, *, tcp: bool = False, settings: Mapping[str, str] | None = None) -> Self:
-        """A server in a new folder that goes with it; as durable as any other meanwhile."""
-        sweep()
+    def temporary(
+        cls,
+        *,
+        tcp: bool = False,
+        settings: Mapping[str, str] | None = None,
+        parent: Path | None = None,
+    ) -> Self:
+        """A server in a new folder that goes with it; as durable as ``parent`` is meanwhile.
+
+        Without ``parent`` the folder is made where the system has its temporary ones.
+        """
+        sweep(parent)
         account = account_for(None)
         server = cls(
-            Place(temporary_home(account)),
+            Place(temporary_home(account, parent)),
             reachable(find_binaries(), account),
             account,
             tcp=tcp,
@@ -310,9 +319,9 @@ def database(url: str | None, home: Path) -> Iterator[str]:
         yield server.url
 
 
-def sweep() -> None:
-    """Stop and remove temporary servers whose every user was killed."""
-    for home in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*"):
+def sweep(parent: Path | None = None) -> None:
+    """Stop and remove temporary servers in ``parent`` whose every user was killed."""
+    for home in (parent or Path(tempfile.gettempdir())).glob(f"{TEMPORARY_PREFIX}*"):
         with suppress(OSError, PostgresUnavailable):
             place = Place(home.resolve())
             if home.lstat().st_uid != os.geteuid() or not place.users_lock.exists():

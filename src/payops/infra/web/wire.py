@@ -1,5 +1,6 @@
 """The base of everything that is read from a request body, and how it shows in OpenAPI."""
 
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -37,8 +38,12 @@ class WireReply(BaseModel):
     )
 
 
+@cache
 def accepts(model: type[Wire]) -> dict[str, Any]:
-    """The ``openapi_extra`` of a route that reads its body with ``json_body(model)``."""
+    """The ``openapi_extra`` of a route that reads its body with ``json_body(model)``.
+
+    Made once a process and only read afterwards.
+    """
     schema = model.model_json_schema(by_alias=True, mode="validation")
     definitions = schema.pop("$defs", {})
     return {
