@@ -88,7 +88,8 @@ async def _reconcile() -> dict[str, float]:
     settings = Settings()
     logging.configure(settings.log, stream=sys.stderr)
     services = bootstrap.build(settings, rail=SlowRail())
-    await services.db.ping()
+    async with services.db.transaction(read_only=True) as tx:
+        await tx.fetchval("SELECT 1")
     began_kib, began, cpu_began = machine.memory_kib("VmRSS"), time.monotonic(), _cpu()
     try:
         tally = await services.reconciliation.everything(min_age_seconds=60)

@@ -243,11 +243,6 @@ class Database:
         async with self.transaction() as tx:
             return await work(tx)
 
-    async def ping(self) -> None:
-        """Raise ``DatabaseUnavailable`` when a trivial query cannot be answered."""
-        async with self.transaction(read_only=True) as tx:
-            await tx.fetchval("SELECT 1")
-
     async def close(self) -> None:
         """Close all connections, those in use when they are given back.
 

@@ -6,20 +6,19 @@ has a bound. Nothing here raises into the code that counts: what cannot be recor
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import ParamSpec
+from typing import Final, ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _HTTP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RAIL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _JOB_SECONDS = (0.01, 0.05, 0.25, 1, 5, 30, 120, 600, 3600)
 _DEPOSIT_SECONDS = (10, 30, 60, 300, 900, 1800, 3600, 7200, 21600, 86400)
-_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 P = ParamSpec("P")
@@ -124,11 +123,6 @@ class Metrics:
         self.breaker_open = self._gauge(
             "payops_rail_breaker_open", "1 while nothing is sent to the rail", "rail"
         )
-        self.ledger_imbalance_minor = self._gauge(
-            "payops_ledger_imbalance_minor",
-            "Sum of all entries; anything but 0 is a fault",
-            "currency",
-        )
         self.ledger_violations = self._gauge(
             "payops_ledger_violations", "Violations found by the last verification"
         )
@@ -173,9 +167,8 @@ class Metrics:
         self.oldest_unresolved_seconds.set(oldest_seconds)
 
     @guarded
-    def set_ledger(self, imbalance_minor: Mapping[str, int], violations: int) -> None:
-        self._replace(self.ledger_imbalance_minor, imbalance_minor)
-        self.ledger_violations.set(violations)
+    def set_ledger_violations(self, count: int) -> None:
+        self.ledger_violations.set(count)
 
     @guarded
     def set_breaks(self, by_rail: Mapping[str, int]) -> None:
@@ -284,13 +277,6 @@ class Metrics:
         self.job_last_done = self._gauge(
             "payops_job_last_done_timestamp_seconds", "When a job last ended well here", "job"
         )
-        self.batch_items = Histogram(
-            "payops_batch_items",
-            "Items that shared one commit",
-            ["batch"],
-            buckets=_BATCH_SIZES,
-            registry=self.registry,
-        )
         self.listener_connected = self._gauge(
             "payops_listener_connected", "1 while wake-ups of other replicas are heard"
         )
@@ -306,10 +292,6 @@ class Metrics:
         self.job_seconds.labels(job).observe(seconds)
         if status == "done":
             self.job_last_done.labels(job).set_to_current_time()
-
-    @guarded
-    def observe_batch(self, batch: str, items: int) -> None:
-        self.batch_items.labels(batch).observe(items)
 
     @guarded
     def set_listening(self, *, is_connected: bool) -> None:

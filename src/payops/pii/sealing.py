@@ -127,10 +127,6 @@ class Sealer:
         except InvalidTag:
             raise SealBroken(f"{place.field} of row {place.row_id}") from None
 
-    def is_current(self, sealed: bytes) -> bool:
-        """Whether ``sealed`` is under the primary key, so that rotation may pass it by."""
-        return key_id_of(sealed) == self._ring.primary
-
     def _cipher(self, key_id: str, place: Place) -> AESGCM:
         column = (key_id, place.table, place.column)
         cipher = self._ciphers.get(column)
@@ -214,9 +210,6 @@ class BlindIndex:
     def matches(self, purpose: str, value: bytes, stored: bytes) -> bool:
         """Whether ``stored`` is an index of ``value``, under either key."""
         return any(hmac.compare_digest(stored, index) for index in self.all_of(purpose, value))
-
-    def is_current(self, stored: bytes) -> bool:
-        return len(stored) == INDEX_BYTES and stored.startswith(self.tag)
 
 
 class Fingerprints(_KeyedHash):

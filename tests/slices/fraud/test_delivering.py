@@ -10,8 +10,11 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from payops.alerts import service as alerts
+from payops.alerts.domain import Alert, Severity
 from payops.fraud.domain.devices import Origin, read_verification
-from payops.fraud.service.devices import Devices
+from payops.fraud.service.delivering import UNDELIVERED
+from payops.fraud.service.devices import NO_CHANNEL, Devices
 from payops.idempotency.domain import Answer
 from tests.support.collector import HANG, OK, Collector, collector
 from tests.support.shop import AMINA, Shop, running_shop
@@ -241,3 +244,18 @@ async def test_without_any_channel_people_are_told(shop: Shop) -> None:
     assert {"verificationId"} == set(refusal.extensions)
     assert [] == await messages(shop)
     assert ["device_codes_undeliverable"] == await shop.alerts()
+
+
+async def test_the_first_code_that_is_delivered_ends_the_alerts(url: str) -> None:
+    """That there was no channel is over when there is one; the next time is news again."""
+    async with collector() as posts, told_by(url, posts, None) as shop:
+        async with shop.db.transaction() as tx:
+            for kind in (NO_CHANNEL, UNDELIVERED):
+                alert = Alert(key=kind, kind=kind, severity=Severity.CRITICAL, summary="A test.")
+                await alerts.raise_alert(tx, alert)
+        await challenged(shop)
+        assert {NO_CHANNEL, UNDELIVERED} == set(await shop.alerts())
+
+        assert 1 == await delivers(shop)
+
+        assert [] == await shop.alerts()

@@ -326,7 +326,8 @@ async def test_no_database_is_unavailable() -> None:
     nowhere = connect("postgresql://nobody@127.0.0.1:1/none", pool_size=1)
 
     with pytest.raises(DatabaseUnavailable):
-        await nowhere.ping()
+        async with nowhere.transaction():
+            pass
 
     await nowhere.close()
 

@@ -44,7 +44,7 @@ def test_counting_never_fails() -> None:
     counted.on_render(lambda: 1 / 0)  # type: ignore[arg-type]
 
     counted.set_withdrawals({"sent": "many"})  # type: ignore[dict-item]
-    counted.observe_batch("accept", None)  # type: ignore[arg-type]
+    counted.observe_job("retention", "failed", None)  # type: ignore[arg-type]
 
     assert b"payops_inbox_lag_seconds" in counted.render()
 

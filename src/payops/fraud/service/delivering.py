@@ -15,7 +15,7 @@ from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
 from payops.fraud.domain.devices import show_verification
 from payops.fraud.ports import Channel, Courier, Delivery, Notice
-from payops.fraud.service.devices import ADDRESS_PLACE, Devices
+from payops.fraud.service.devices import ADDRESS_PLACE, NO_CHANNEL, Devices
 from payops.fraud.store import messages as store
 from payops.fraud.store.messages import Waiting
 from payops.infra.db import Database, Tx
@@ -102,7 +102,7 @@ class Messenger:
         match delivery:
             case Delivery.DELIVERED:
                 await store.end(tx, waiting.user_id, waiting.verification_id, "delivered")
-                await alerts.resolve_alert(tx, UNDELIVERED)
+                await alerts.resolve_alerts(tx, (NO_CHANNEL, UNDELIVERED))
             case Delivery.FAILED:
                 wait = doubling(_AGAIN_FIRST, waiting.tries - 1, most=_AGAIN_MAX)
                 await store.put_off(tx, waiting, wait, channel)

@@ -3,7 +3,6 @@
 The middleware makes one ``RequestContext`` per request; whoever learns more fills it in.
 """
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,13 +20,9 @@ class RequestContext:
     error_code: str = ""  #: of the problem that was answered
 
 
-_current: ContextVar[RequestContext | None] = ContextVar("payops_request", default=None)
-
-
-def current_request_id() -> str:
-    """The id of the request this code runs for; "" in jobs and on the command line."""
-    context = _current.get()
-    return context.request_id if context else ""
+def keep_context(scope: Scope, context: RequestContext) -> None:
+    """For whoever answers the request of ``scope``."""
+    scope[_SCOPE_KEY] = context
 
 
 def context_of(connection: HTTPConnection) -> RequestContext:
@@ -38,21 +33,3 @@ def context_of(connection: HTTPConnection) -> RequestContext:
 def context_in(scope: Scope) -> RequestContext | None:
     found: RequestContext | None = scope.get(_SCOPE_KEY)
     return found
-
-
-class Entered:
-    """Makes ``context`` the current one for as long as the request is answered."""
-
-    __slots__ = ("_context", "_scope", "_token")
-
-    def __init__(self, scope: Scope, context: RequestContext) -> None:
-        self._scope = scope
-        self._context = context
-
-    def __enter__(self) -> RequestContext:
-        self._scope[_SCOPE_KEY] = self._context
-        self._token = _current.set(self._context)
-        return self._context
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)

@@ -15,7 +15,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from payops.infra.web.address import Network, client_address
-from payops.infra.web.context import Entered, RequestContext
+from payops.infra.web.context import RequestContext, keep_context
 from payops.infra.web.problem import (
     PROBLEM_JSON,
     internal_error_body,
@@ -31,6 +31,9 @@ BODY_BYTES_MAX: Final = 64 * 1024
 
 Observe: TypeAlias = Callable[[str, str, int, float], None]
 """``observe(operation, method, status, seconds)``, called once for each answer."""
+
+CountRefusal: TypeAlias = Callable[[str, str], None]
+"""``count_refusal(operation, code)``, called once for each answer that is a problem."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,128}", re.ASCII)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -153,6 +156,7 @@ class EdgeMiddleware:
         *,
         trusted_proxies: Sequence[Network] = (),
         observe: Observe | None = None,
+        count_refusal: CountRefusal | None = None,
         quiet: frozenset[str] = frozenset(),
         https: bool = False,
         body_bytes_max: int = BODY_BYTES_MAX,
@@ -161,6 +165,7 @@ class EdgeMiddleware:
         self._app = app
         self._trusted = tuple(trusted_proxies)
         self._observe = observe
+        self._count_refusal = count_refusal
         self._quiet = quiet
         self._headers = (*_DEFAULT_HEADERS, _HSTS) if https else _DEFAULT_HEADERS
         self._body_bytes_max = body_bytes_max
@@ -173,10 +178,8 @@ class EdgeMiddleware:
         head = _read_head(scope, self._trusted)
         context = RequestContext(head.request_id, head.address)
         exchange = _Exchange(receive, send, head, self._headers, self._body_bytes_max)
-        with (
-            Entered(scope, context),
-            structlog.contextvars.bound_contextvars(request_id=head.request_id, principal=""),
-        ):
+        keep_context(scope, context)
+        with structlog.contextvars.bound_contextvars(request_id=head.request_id, principal=""):
             try:
                 await self._pass_on(scope, exchange, head, context)
             except Exception as error:  # noqa: BLE001 - the last resort
@@ -213,6 +216,8 @@ class EdgeMiddleware:
             )
             if self._observe is not None:
                 self._observe(operation, method, status, nanoseconds / 1e9)
+            if self._count_refusal is not None and context.error_code:
+                self._count_refusal(operation, context.error_code)
         except Exception:  # noqa: BLE001, S110 - the client has its answer
             pass
 
