@@ -31,7 +31,8 @@ journals = sa.Table(
     sa.Column("closes", sa.Uuid),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("posted_at", _moment, nullable=False, server_default=sa.func.now()),
-    sa.UniqueConstraint("user_id", "kind", "reference"),
+    # Not by the user first: the planner could take it for the primary key (migration 0020).
+    sa.UniqueConstraint("reference", "user_id", "kind"),
     sa.ForeignKeyConstraint(["user_id", "closes"], ["journals.user_id", "journals.id"]),
     sa.Index(
         "uq_journals_user_id_closes",
