@@ -24,9 +24,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from payops.app import operations_of
 from payops.kernel.ids import new_id
+from payops.ops import service as ops
 from payops.pii.domain import Msisdn
-from payops.withdrawals.domain import FINAL, HOLDING, Event, State, Withdrawal
+from payops.switches import service as switches
+from payops.withdrawals.domain import FINAL, Event, State, Withdrawal, read
 from payops.withdrawals.errors import NotCancellable
 from payops.withdrawals.ports import Answer, Outcome
 from payops.withdrawals.service import deciding
@@ -40,6 +43,8 @@ EXAMPLES: Final = 22
 STEPS: Final = 40
 ROUNDS_MAX: Final = 20
 RELEASED: Final = frozenset({State.FAILED, State.CANCELLED})
+HOLDING: Final = frozenset(State) - FINAL
+SENT_AND_OPEN: Final = HOLDING - {State.PENDING}
 # What the rail answers to a send, and whether it acted on it. Anything may follow a doubt.
 ANSWERS: Final[dict[str, tuple[Answer, bool]]] = {
     "lost, acted on": (OUTAGE, True),
@@ -188,6 +193,18 @@ class MoneyMachine(RuleBasedStateMachine):
         self.hear(txid, 1, status="success", amountKES=self.asked[txid][1] + off)
         assert before == self.states()[txid]
 
+    # What our own machines do
+
+    @rule(txid=withdrawals, heard=st.booleans())
+    def fail_over(self, txid: str, heard: bool) -> None:  # noqa: FBT001 - drawn
+        """A standby that never heard of the send takes over; people halt, doubt, and go on."""
+        if self.states()[txid] not in SENT_AND_OPEN:
+            return
+        self.run(self.forget(txid))
+        if heard:
+            self.call_back(txid, 1)
+        self.run(self.doubt(txid))
+
     # What must hold
 
     @invariant()
@@ -253,6 +270,34 @@ class MoneyMachine(RuleBasedStateMachine):
         held = sum(kes for state, kes in mine if state in HOLDING)
         gone = sum(kes for state, kes in mine if state not in RELEASED)
         return self.credited[who] - gone, held
+
+    async def forget(self, txid: str) -> None:
+        """The row as an asynchronous standby has it: accepted, and nothing more."""
+        for table in ("payout_attempts", "payout_references"):
+            await self.shop.execute(
+                f"DELETE FROM {table} WHERE withdrawal_id = $1",
+                read(txid),
+            )
+        await self.shop.execute(
+            "UPDATE withdrawals SET state = 'pending', attempts = 0, tries = 0,"
+            " is_doubtful = false, questions = 0, unknown_answers = 0, first_sent_at = NULL,"
+            " provider_reference = NULL, receipt = NULL, due_at = now() WHERE id = $1",
+            read(txid),
+        )
+
+    async def doubt(self, txid: str) -> None:
+        async with self.shop.db.transaction() as tx:
+            await switches.halt(tx, "withdrawals", reason="failover", actor="person:a")
+        await ops.doubt(
+            operations_of(self.shop.services),
+            [txid],
+            since=None,
+            reason="failover",
+            dry_run=False,
+            actor="person:a",
+        )
+        async with self.shop.db.transaction() as tx:
+            await switches.resume(tx, "withdrawals", reason="doubted", actor="person:b")
 
     async def all_due(self) -> None:
         # One that was heard of a moment ago counts as spaced, too.
@@ -326,8 +371,23 @@ def _ignores_the_amount(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Settlement, "mismatches", lambda *_: [])
 
 
+def _forgets_a_doubt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deciding, "of_doubt", lambda actor, *_, **__: Observation(None, actor))
+    patch.setattr(ops, "doubt", _does_nothing)
+
+
+async def _does_nothing(*_: object, **__: object) -> None:
+    pass
+
+
 @pytest.mark.parametrize(
-    "plant", [_refunds_on_a_doubt, _believes_a_refusal_after_a_doubt, _ignores_the_amount]
+    "plant",
+    [
+        _refunds_on_a_doubt,
+        _believes_a_refusal_after_a_doubt,
+        _ignores_the_amount,
+        _forgets_a_doubt,
+    ],
 )
 def test_the_machine_finds(
     plant: Callable[[pytest.MonkeyPatch], None], url: str, monkeypatch: pytest.MonkeyPatch

@@ -119,7 +119,7 @@ def _add_writes(routes: APIRouter, api: WithdrawalsApi) -> None:
         "/{txId}/cancel",
         response_model=WithdrawalReply,
         operation_id="cancelWithdrawal",
-        responses=problems(401, 403, 404, 409),
+        responses=problems(401, 403, 404, 409, 503),
     )
     async def cancel_withdrawal(principal: Writer, tx_id: TxId) -> Response:
         withdrawal_id = _id(tx_id)

@@ -42,6 +42,7 @@ class Event(StrEnum):
     STAYED_UNCLEAR = "stayed_unclear"  # asked often enough without a usable answer
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
+    DOUBTED = "doubted"  # it may have been sent by a process whose record of it is lost
 
 
 _S, _E = State, Event
@@ -51,6 +52,8 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
         (_S.PENDING, _E.CLAIMED): _S.SENDING,
         (_S.PENDING, _E.CANCELLED): _S.CANCELLED,
         (_S.PENDING, _E.GAVE_UP): _S.FAILED,
+        # After a failover or a restore "nothing was sent" is what we know, not what happened.
+        (_S.PENDING, _E.DOUBTED): _S.UNRESOLVED,
         (_S.SENDING, _E.TURNED_AWAY): _S.PENDING,
         (_S.SENDING, _E.RETRYING): _S.SENDING,
         (_S.SENDING, _E.CLAIMED): _S.SENDING,
@@ -104,9 +107,6 @@ ECHOES = frozenset(
 )
 
 FINAL = frozenset({_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.REVERSED})
-
-# While in one of these the money is held.
-HOLDING = frozenset(State) - FINAL
 
 
 def advance(state: State, event: Event) -> State:

@@ -22,6 +22,11 @@ class WithdrawalsHalted(errors.Unavailable):
     title = "Withdrawals are halted for now"
 
 
+class NotHalted(errors.Conflict):
+    code = "withdrawals_not_halted"
+    title = "This is possible only while withdrawals are halted"
+
+
 class AmountOutOfRange(errors.Refused):
     code = "amount_out_of_range"
     title = "The amount is outside the limits for one withdrawal"
@@ -40,6 +45,11 @@ class NotResolvable(errors.Conflict):
 class NotRefundable(errors.Conflict):
     code = "not_refundable"
     title = "Only a completed withdrawal can be given back, and only once"
+
+
+class NotWritableOff(errors.Conflict):
+    code = "not_writable_off"
+    title = "Only a withdrawal that was given back as not paid can be written off, and only once"
 
 
 class ReceiptTaken(errors.Conflict):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from payops.withdrawals.domain import State
+from payops.withdrawals.errors import NotCancellable
 from tests.support.shop import AMINA, BARAKA, OTHER_PHONE, PHONE, OpenShop, Shop
 
 
@@ -160,15 +161,48 @@ async def test_an_address_and_a_body_that_differ_are_parked_and_both_asked(
     assert {State.SENT} == {await shop.state_of(txid), await shop.state_of(other)}
 
 
-async def test_a_report_before_anything_was_sent_is_parked(shop: Shop) -> None:
-    """Nothing can have been paid yet, so it cannot be true."""
+@pytest.mark.parametrize("status", ["success", "pending"])
+async def test_a_report_before_anything_was_sent_is_a_doubt(shop: Shop, status: str) -> None:
+    """Another server may have sent it and lost that with itself: ask; never send, never release."""
     txid = await shop.accepts(100)
 
-    await shop.hears(success(txid))
+    await shop.hears(success(txid, status=status, payoutId="po_9"))
+
+    left = await shop.withdrawal(txid)
+    assert (State.UNRESOLVED, True, "po_9") == (
+        left.state,
+        left.is_doubtful,
+        left.provider_reference,
+    )
+    assert [("applied", "")] == await shop.inbox()
+    assert [f"withdrawal_contradiction:{txid}"] == await shop.alerts()
+    with pytest.raises(NotCancellable):
+        await shop.cancels(txid)
+    await shop.asks()
+    assert ([txid], 0) == (shop.rail.questions, await shop.sends())
+    assert (0, 100) == await shop.balance()
+    await shop.assert_books()
+
+
+async def test_a_failure_before_anything_was_sent_is_parked(shop: Shop) -> None:
+    """Nothing was paid, by anybody: there is no doubt about that, and it can still be sent."""
+    txid = await shop.accepts(100)
+
+    await shop.hears(success(txid, status="failed"))
 
     assert State.PENDING == await shop.state_of(txid)
     assert "parked" == (await shop.inbox())[0][0]
     await shop.assert_books()
+
+
+async def test_a_report_that_does_not_agree_puts_nothing_in_doubt(shop: Shop) -> None:
+    """Of another amount, it is about something else; what is queued stays queued."""
+    txid = await shop.accepts(100)
+
+    await shop.hears(success(txid, amountKES=99))
+
+    assert State.PENDING == await shop.state_of(txid)
+    assert [("parked", "mismatch: amount")] == await shop.inbox()
 
 
 async def test_a_report_about_a_cancelled_one_is_parked(shop: Shop) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from payops.approvals.errors import ApprovalDecided
+from payops.approvals.errors import ApprovalDecided, Overtaken
 from payops.bootstrap import INVARIANTS
 from payops.kernel.errors import Conflict
 from payops.ledger import service as ledger
@@ -102,6 +102,7 @@ async def test_what_is_not_unclear_is_not_for_people(shop: Shop) -> None:
 async def test_what_is_on_the_wire_waits_for_its_answer(shop: Shop) -> None:
     """
     A callback has overtaken the reply: until that is in, or its lease over, nobody decides.
+    What the reply then says was not known to whoever asked before, so it is asked for anew.
     """
     txid = await shop.accepts(100)
     shop.rail.holds()
@@ -113,9 +114,12 @@ async def test_what_is_on_the_wire_waits_for_its_answer(shop: Shop) -> None:
 
     with pytest.raises(NotResolvable, match="on the wire"):
         await approve(shop, asked)
+    assert ["pending"] == await states(shop)
     shop.rail.goes_on()
     await shop.settles_down()
-    await approve(shop, asked)
+    with pytest.raises(Overtaken):
+        await approve(shop, asked)
+    await approve(shop, await ask_resolve(shop, txid, NOT_PAID))
 
     assert (State.FAILED, (100, 0)) == (await shop.state_of(txid), await shop.balance())
     await shop.assert_books()
@@ -198,7 +202,7 @@ async def test_a_decision_and_a_callback_at_once_are_one_effect(
     if decision == "approved":
         assert (State.FAILED, (100, 0), True) == (state, await one.balance(), contradicted)
     else:
-        assert ("pending", State.COMPLETED) == (decision, state)
+        assert ("overtaken", State.COMPLETED) == (decision, state)
         assert ((0, 0), False) == (await one.balance(), contradicted)
     await one.assert_books()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payops.kernel.retrying import Backoff
-from payops.withdrawals.domain import Event, State, Withdrawal
+from payops.withdrawals.domain import ECHOES, FINAL, TRANSITIONS, Event, State, Withdrawal
 from payops.withdrawals.ports import (
     Answer,
     AnswerLost,
@@ -71,10 +71,16 @@ def of_answer(
     *,
     deduplicates: bool = True,
     breaker_wait: timedelta | None = None,
+    is_only: bool = True,
     **fields: Any,
 ) -> Observation:
     return deciding.of_answer(
-        withdrawal(**fields), answer, POLICY, deduplicates=deduplicates, breaker_wait=breaker_wait
+        withdrawal(**fields),
+        answer,
+        POLICY,
+        deduplicates=deduplicates,
+        breaker_wait=breaker_wait,
+        is_only=is_only,
     )
 
 
@@ -253,6 +259,29 @@ def test_a_rail_that_does_not_de_duplicate_gets_nothing_twice(answer: Answer, tr
     assert Event.ANSWER_LOST is seen.event
 
 
+@pytest.mark.parametrize("state", [State.COMPLETED, State.REVERSED])
+@pytest.mark.parametrize(
+    "answer", [Declined("C1", "no"), CredentialRefused("401"), NotDelivered("refused")]
+)
+def test_a_denial_of_the_only_send_contradicts_that_it_was_paid(
+    answer: Answer, state: State
+) -> None:
+    """It was called back as paid during the call, so the table must see a contradiction."""
+    seen = of_answer(answer, state=state, is_doubtful=True)
+
+    assert (Event.DECLINED, None) == (seen.event, seen.failure)
+    assert (state, seen.event) not in TRANSITIONS
+    assert (state, seen.event) not in ECHOES
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_reply_to_a_repeat_contradicts_nothing(answer: Answer) -> None:
+    """An earlier send may be the one that was paid."""
+    seen = of_answer(answer, state=State.COMPLETED, is_doubtful=True, is_only=False)
+
+    assert (State.COMPLETED, seen.event) in ECHOES
+
+
 def test_a_lease_that_ended_in_silence_is_doubt() -> None:
     """The process that sent it is gone; what it sent may not be."""
     seen = deciding.of_silence(withdrawal(), POLICY)
@@ -283,6 +312,57 @@ def test_a_report_says_paid_failed_or_still_on_its_way(
         seen.questions,
     )
     assert failure == (seen.failure.code if seen.failure else None)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PAID, Outcome.PENDING])
+def test_of_what_is_queued_a_report_says_that_it_was_sent(outcome: Outcome) -> None:
+    """By somebody whose record is lost. It is asked about at once, by the name we now have."""
+    report = Report(outcome, reference="po_1", receipt="RCPT1")
+
+    seen = deciding.of_report(withdrawal(state=State.PENDING), report, POLICY, "rail:lipana")
+
+    assert (Event.DOUBTED, timedelta(), True, 0) == (
+        seen.event,
+        seen.due_in,
+        seen.is_doubtful,
+        seen.questions,
+    )
+    assert ("po_1", "RCPT1", None) == (seen.reference, seen.receipt, seen.failure)
+
+
+def test_of_what_is_queued_a_failure_is_no_doubt() -> None:
+    """Nobody was paid: the table calls it a contradiction, and it may still be sent."""
+    queued = withdrawal(state=State.PENDING)
+
+    seen = deciding.of_report(queued, Report(Outcome.FAILED), POLICY, "rail:lipana")
+
+    assert (State.PENDING, seen.event) not in TRANSITIONS
+
+
+@pytest.mark.parametrize("state", sorted(FINAL))
+def test_a_final_one_is_asked_again_only_after_silence_and_not_for_ever(state: State) -> None:
+    """An answer ends it, whatever it is; so does a day without one."""
+    fresh = withdrawal(state=state, questions=0)
+    asked_enough = withdrawal(state=state, questions=deciding.FINAL_QUESTIONS_MAX - 1)
+    known = withdrawal(state=state, unknown_answers=9, unknown_at=NOW - MINUTE)
+
+    assert MINUTE == deciding.of_no_report(fresh, NoAnswer("503"), POLICY, NOW).due_in
+    assert None is deciding.of_no_report(asked_enough, NoAnswer("503"), POLICY, NOW).due_in
+    not_known = deciding.of_no_report(known, NotKnown(), POLICY, NOW)
+    assert (None, None, None) == (not_known.event, not_known.due_in, not_known.unknown_answers)
+    assert None is deciding.of_disbelief(fresh, POLICY).due_in
+
+
+def test_an_answer_that_is_not_believed_is_asked_for_again() -> None:
+    """As long as it is open; it is never counted as "not known"."""
+    seen = deciding.of_disbelief(withdrawal(state=State.UNRESOLVED, questions=1), POLICY)
+
+    assert (None, 2 * MINUTE, 2, None) == (
+        seen.event,
+        seen.due_in,
+        seen.questions,
+        seen.unknown_answers,
+    )
 
 
 @pytest.mark.parametrize(("questions", "wait"), [(0, 1), (1, 2), (4, 16), (6, 60), (500, 60)])
@@ -333,9 +413,13 @@ def test_not_known_under_review_stays_under_review() -> None:
     assert None is deciding.of_no_report(asked, NotKnown(), POLICY, NOW).event
 
 
-def test_a_question_does_not_move_the_due_time_of_a_send() -> None:
-    """While sending, what is due is the next attempt or the end of the lease."""
-    seen = deciding.of_no_report(withdrawal(), NotKnown(), POLICY, NOW)
+@pytest.mark.parametrize("state", [State.PENDING, State.SENDING])
+@pytest.mark.parametrize("answer", [NotKnown(), NoAnswer("503")])
+def test_a_question_does_not_move_the_due_time_of_a_send(
+    answer: NotKnown | NoAnswer, state: State
+) -> None:
+    """There, what is due is the next attempt or the end of the lease."""
+    seen = deciding.of_no_report(withdrawal(state=state), answer, POLICY, NOW)
 
     assert (None, None, None) == (seen.event, seen.due_in, seen.unknown_answers)
 

@@ -7,7 +7,6 @@ import pytest
 from payops.withdrawals.domain import (
     ECHOES,
     FINAL,
-    HOLDING,
     TRANSITIONS,
     Event,
     State,
@@ -21,17 +20,18 @@ EVERY_PAIR = list(product(State, Event))
 CONTRADICTIONS = {
     State.PENDING: "turned_away retrying taken declined answer_lost reported_paid"
     " reported_failed stayed_unclear refunded",
-    State.SENDING: "stayed_unclear cancelled refunded",
-    State.SENT: "claimed turned_away declined gave_up cancelled refunded",
-    State.UNRESOLVED: "claimed declined gave_up cancelled refunded",
-    State.REVIEW: "claimed turned_away declined gave_up cancelled refunded",
+    State.SENDING: "stayed_unclear cancelled refunded doubted",
+    State.SENT: "claimed turned_away declined gave_up cancelled refunded doubted",
+    State.UNRESOLVED: "claimed declined gave_up cancelled refunded doubted",
+    State.REVIEW: "claimed turned_away declined gave_up cancelled refunded doubted",
     State.COMPLETED: "claimed turned_away declined gave_up reported_failed stayed_unclear"
-    " cancelled",
-    State.FAILED: "claimed turned_away gave_up reported_paid stayed_unclear cancelled refunded",
+    " cancelled doubted",
+    State.FAILED: "claimed turned_away gave_up reported_paid stayed_unclear cancelled refunded"
+    " doubted",
     State.CANCELLED: "claimed turned_away retrying taken declined gave_up answer_lost"
-    " reported_paid reported_failed stayed_unclear cancelled refunded",
+    " reported_paid reported_failed stayed_unclear cancelled refunded doubted",
     State.REVERSED: "claimed turned_away retrying declined gave_up answer_lost"
-    " reported_failed stayed_unclear cancelled refunded",
+    " reported_failed stayed_unclear cancelled refunded doubted",
 }
 
 
@@ -62,7 +62,6 @@ def test_only_a_refund_leaves_a_final_state() -> None:
     leaving = {(state, event) for state, event in TRANSITIONS if state in FINAL}
 
     assert {(State.COMPLETED, Event.REFUNDED)} == leaving
-    assert set(State) == FINAL | HOLDING
 
 
 def test_only_a_report_ends_a_payout_that_may_have_been_paid() -> None:
@@ -82,6 +81,13 @@ def test_nothing_that_was_sent_becomes_cancellable_or_queued_again() -> None:
 
     assert {(State.SENDING, Event.TURNED_AWAY)} == into_pending
     assert {(State.PENDING, Event.CANCELLED)} == into_cancelled
+
+
+def test_what_is_queued_can_be_put_in_doubt_and_nothing_else_can() -> None:
+    """Of the others it is known that they may have been sent, or that they are settled."""
+    doubted = {state: end for (state, event), end in TRANSITIONS.items() if event is Event.DOUBTED}
+
+    assert {State.PENDING: State.UNRESOLVED} == doubted
 
 
 def test_every_state_can_be_reached_from_the_first() -> None:

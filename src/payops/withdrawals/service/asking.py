@@ -37,7 +37,7 @@ from payops.withdrawals.service.claiming import unreadable_phone
 from payops.withdrawals.service.deciding import Policy
 from payops.withdrawals.service.moving import Moved, Moves, contradiction
 from payops.withdrawals.service.requesting import PHONE_PLACE
-from payops.withdrawals.service.settling import Settlement, doubted
+from payops.withdrawals.service.settling import Doubts, Settlement, doubted, names_in
 from payops.withdrawals.store import reading, writing
 
 log = structlog.get_logger(__name__)
@@ -174,40 +174,22 @@ class Inquiry:
             now: datetime = await tx.fetchval("SELECT now()")
             locked = await writing.lock(tx, {one.withdrawal.id for one in batch})
             moves = Moves(locked, now, self._metrics)
-            claimed = await self._claimed(tx, batch)
-            doubts: list[Alert] = []
-            findings = [self._apply(moves, one, claimed, now, doubts) for one in batch]
+            reports = [report for one in batch for report in _reports_in(one.answer)]
+            await moves.read_owners(tx, self._rail.name, names_in(reports))
+            doubts = Doubts()
+            findings = [self._apply(moves, one, now, doubts) for one in batch]
+            doubts.alerts += self._alerts(moves, batch)
             await moves.write(tx)
-            for alert in sorted(
-                [*doubts, *self._alerts(moves, batch)], key=lambda alert: alert.key
-            ):
-                await alerts.raise_alert(tx, alert)
+            await doubts.write(tx)
             return findings
 
         return await self._db.run(work)
 
-    async def _claimed(self, tx: Tx, batch: Sequence[_Asked]) -> dict[str, UUID]:
-        references = {
-            report.reference
-            for one in batch
-            if isinstance(one.answer, Candidates)
-            for report in one.answer.reports
-            if report.reference
-        }
-        return await reading.claimed(tx, self._rail.name, references) if references else {}
-
-    def _apply(
-        self,
-        moves: Moves,
-        one: _Asked,
-        claimed: dict[str, UUID],
-        now: datetime,
-        doubts: list[Alert],
-    ) -> Finding:
+    def _apply(self, moves: Moves, one: _Asked, now: datetime, doubts: Doubts) -> Finding:
         withdrawal = moves.current(one.withdrawal.id)
         if withdrawal is None:
             return Finding.ERROR
-        answer = _chosen(one.answer, claimed, withdrawal)
+        answer = _chosen(one.answer, moves, withdrawal)
         moves.note(_check_event(withdrawal, answer, one.purpose))
         try:
             moved = self._observe(moves, withdrawal, answer, now)
@@ -215,9 +197,15 @@ class Inquiry:
             moves.note(contradiction(withdrawal, error, ACTOR))
             moved = None
         if moved is None:
-            doubts.append(doubted(withdrawal, "the rail's own answer"))
-            later = deciding.of_no_report(withdrawal, NoAnswer("not believed"), self._policy, now)
-            moves.observe(withdrawal.id, later)
+            # Not noted as one to ask at once: it was asked, and this is what came of it.
+            doubts.alerts.append(doubted(withdrawal, "the rail's own answer"))
+            for report in _reports_in(answer):
+                doubts.alerts += self._settlement.claimed_elsewhere(moves, withdrawal, report)
+            moves.observe(withdrawal.id, deciding.of_disbelief(withdrawal, self._policy))
+        else:
+            doubts.note_unforeseen(moved)
+            if isinstance(answer, Report):
+                moves.rest(withdrawal.id)
         if moved is None or isinstance(answer, NoAnswer):
             return Finding.ERROR
         return _finding(moved.after.state)
@@ -227,7 +215,7 @@ class Inquiry:
     ) -> Moved | None:
         match answer:
             case Report():
-                wrong = self._settlement.mismatches(withdrawal, answer)
+                wrong = self._settlement.mismatches(moves, withdrawal, answer)
                 if wrong:
                     moves.note(_error_event(withdrawal, {"reason": "mismatch", "fields": wrong}))
                     return None
@@ -260,14 +248,26 @@ class Inquiry:
         ]
 
 
-def _chosen(answer: StatusAnswer, claimed: dict[str, UUID], withdrawal: Withdrawal) -> StatusAnswer:
+def _reports_in(answer: StatusAnswer) -> Sequence[Report]:
+    match answer:
+        case Report():
+            return (answer,)
+        case Candidates(reports):
+            return reports
+        case NotKnown() | NoAnswer():
+            return ()
+        case _:
+            assert_never(answer)
+
+
+def _chosen(answer: StatusAnswer, moves: Moves, withdrawal: Withdrawal) -> StatusAnswer:
     """Of candidates, the only one that no other withdrawal has claimed."""
     if not isinstance(answer, Candidates):
         return answer
     free = tuple(
         report
         for report in answer.reports
-        if claimed.get(report.reference or "") in (None, withdrawal.id)
+        if not moves.is_of_another(withdrawal, "payout", report.reference)
     )
     if not free:
         return NotKnown()

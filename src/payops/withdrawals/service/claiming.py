@@ -9,6 +9,7 @@ from uuid import UUID
 
 from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
+from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
 from payops.fraud.service import blocking
 from payops.infra.db import Database, Tx
@@ -229,6 +230,25 @@ class Claims:
         return [w for w in rows if w.id in taken]
 
 
+async def close_forgotten(db: Database, *, lease: timedelta) -> int:
+    """End attempts whose lease is over and whose withdrawal went on without their answer.
+
+    A callback or a question had moved it on before its sender died. Until the attempt is
+    closed, people may not decide about it. Nothing moves by this; returns how many.
+    """
+
+    async def work(tx: Tx) -> int:
+        rows = await writing.claim_forgotten(tx, lease, _CLEAN_UP_MAX)
+        numbers = await writing.open_numbers(tx, rows) if rows else {}
+        ended = [(w, numbers[w.id], "lease_expired", "") for w in rows if w.id in numbers]
+        if ended:
+            await writing.close_attempts(tx, ended)
+            await audit.record(tx, [_ended_event(w, number) for w, number, _, _ in ended])
+        return len(ended)
+
+    return await db.run(work)
+
+
 def _sealed_phone(withdrawal: Withdrawal) -> Sealed:
     place = Place(*PHONE_PLACE, withdrawal.user_id, withdrawal.id)
     access = Access(ACTOR, Purpose.PAYOUT_SEND, withdrawal.txid, withdrawal.request_id)
@@ -254,6 +274,17 @@ def _attempt_event(withdrawal: Withdrawal) -> AuditEvent:
         subject=withdrawal.txid,
         request_id=withdrawal.request_id,
         detail={"number": withdrawal.attempts, "rail": withdrawal.rail},
+    )
+
+
+def _ended_event(withdrawal: Withdrawal, number: int) -> AuditEvent:
+    return AuditEvent(
+        kind="withdrawal_attempt_answered",
+        actor="system:lease",
+        user_id=withdrawal.user_id,
+        subject=withdrawal.txid,
+        request_id=withdrawal.request_id,
+        detail={"number": number, "answer": "lease_expired", "why": ""},
     )
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from payops.kernel.retrying import Backoff, doubling
 from payops.pii.domain import scrub
-from payops.withdrawals.domain import Event, Failure, State, Withdrawal
+from payops.withdrawals.domain import FINAL, Event, Failure, State, Withdrawal
 from payops.withdrawals.ports import (
     Answer,
     AnswerLost,
@@ -29,11 +29,19 @@ from payops.withdrawals.ports import (
     Taken,
 )
 
+# How often a contradiction of a final one is asked about while nobody answers: about a day.
+FINAL_QUESTIONS_MAX = 24
+
 _ASK_MOST = timedelta(hours=1)
 _PROVIDER_CODE_MAX = 64
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 _LONG_NUMBER = re.compile(r"[0-9]{7}", re.ASCII)
 _MOBILE_NUMBER = re.compile(r"[17][0-9]{8}", re.ASCII)  # however it begins: 254, 0, or so
+
+# A send has its own due time, the lease or the next attempt: a question leaves it.
+_BEING_SENT = frozenset({State.PENDING, State.SENDING})
+# "Not known" counts only of what may have been paid and is not settled.
+_NOT_FOR_QUESTIONS = _BEING_SENT | FINAL
 
 UNAVAILABLE = Failure("provider_unavailable", "The payment provider could not be reached.")
 
@@ -93,9 +101,16 @@ def of_answer(
     *,
     deduplicates: bool,
     breaker_wait: timedelta | None,
+    is_only: bool,
 ) -> Observation:
-    """What the reply to a send means; ``breaker_wait`` is given while the breaker is open."""
+    """What the reply to a send means; ``breaker_wait`` is given while the breaker is open.
+
+    ``is_only``: no send before this one can have been acted on.
+    """
     actor = f"rail:{withdrawal.rail}"
+    if is_only and _denies_payment(withdrawal, answer):
+        # No echo: with DECLINED, the table finds the contradiction.
+        return Observation(Event.DECLINED, actor)
     match answer:
         case Taken(reference):
             return Observation(
@@ -154,8 +169,34 @@ def of_silence(withdrawal: Withdrawal, policy: Policy) -> Observation:
     return _lost(withdrawal, "system:lease", policy)
 
 
+def of_doubt(
+    actor: str,
+    detail: Mapping[str, object],
+    *,
+    reference: str | None = None,
+    receipt: str | None = None,
+) -> Observation:
+    """What is queued may have been sent by a process whose record is lost: ask now, never send."""
+    return Observation(
+        Event.DOUBTED,
+        actor,
+        due_in=timedelta(),
+        is_doubtful=True,
+        questions=0,
+        reference=reference,
+        receipt=receipt,
+        detail=detail,
+    )
+
+
 def of_report(withdrawal: Withdrawal, report: Report, policy: Policy, actor: str) -> Observation:
-    """What a matching report means, whether it was called back or asked for."""
+    """What a matching report means, whether it was called back or asked for.
+
+    Of one that is queued, "paid" and "on its way" are believed as far as that it was sent.
+    """
+    if withdrawal.state is State.PENDING and report.outcome is not Outcome.FAILED:
+        detail = {"reported": report.outcome.value}
+        return of_doubt(actor, detail, reference=report.reference, receipt=report.receipt)
     match report.outcome:
         case Outcome.PAID:
             event, failure = Event.REPORTED_PAID, None
@@ -189,12 +230,11 @@ def of_no_report(
     waiting = Observation(
         None,
         f"rail:{withdrawal.rail}",
-        # A send has its own due time, the lease or the next attempt: a question leaves it.
-        due_in=None if withdrawal.state is State.SENDING else _next_question(withdrawal, policy),
+        due_in=_ask_again(withdrawal, answer, policy),
         questions=withdrawal.questions + 1,
         detail={"answer": "not_known" if isinstance(answer, NotKnown) else "no_answer"},
     )
-    if isinstance(answer, NoAnswer) or withdrawal.state is State.SENDING:
+    if isinstance(answer, NoAnswer) or withdrawal.state in _NOT_FOR_QUESTIONS:
         return waiting
     if withdrawal.unknown_at is not None and now - withdrawal.unknown_at < policy.ask_every:
         return waiting  # asked twice in one breath is one answer
@@ -207,6 +247,17 @@ def of_no_report(
         questions=waiting.questions,
         unknown_answers=unknown_answers,
         detail=waiting.detail,
+    )
+
+
+def of_disbelief(withdrawal: Withdrawal, policy: Policy) -> Observation:
+    """The rail's own answer cannot be true: asked again later; of a final one, people decide."""
+    is_over = withdrawal.state in FINAL
+    return Observation(
+        None,
+        f"rail:{withdrawal.rail}",
+        due_in=None if is_over else _ask_again(withdrawal, NoAnswer("not believed"), policy),
+        questions=withdrawal.questions + 1,
     )
 
 
@@ -249,6 +300,24 @@ def _lost(withdrawal: Withdrawal, actor: str, policy: Policy) -> Observation:
         is_doubtful=True,
         questions=0,
     )
+
+
+def _denies_payment(withdrawal: Withdrawal, answer: Answer) -> bool:
+    """It was reported as paid, and the reply to the send says that it cannot have been."""
+    is_paid = withdrawal.state in (State.COMPLETED, State.REVERSED)
+    return is_paid and isinstance(answer, Declined | CredentialRefused | NotDelivered)
+
+
+def _ask_again(
+    withdrawal: Withdrawal, answer: NotKnown | NoAnswer, policy: Policy
+) -> timedelta | None:
+    """When a question that brought no report is put again; ``None`` leaves the due time alone."""
+    if withdrawal.state in _BEING_SENT:
+        return None
+    if withdrawal.state in FINAL:
+        goes_on = isinstance(answer, NoAnswer) and withdrawal.questions + 1 < FINAL_QUESTIONS_MAX
+        return _next_question(withdrawal, policy) if goes_on else None
+    return _next_question(withdrawal, policy)
 
 
 def _next_question(

@@ -13,8 +13,15 @@ from payops.audit.domain import AuditEvent
 from payops.infra.db import Database, Record, Tx
 from payops.infra.metrics import Metrics
 from payops.ledger.domain import Invariant
+from payops.switches import service as switches
+from payops.switches.domain import WITHDRAWALS
 from payops.withdrawals.domain import ID_PREFIX, Event, State, Withdrawal, read, show
-from payops.withdrawals.errors import NotCancellable, NothingToRetry, WithdrawalNotFound
+from payops.withdrawals.errors import (
+    NotCancellable,
+    NothingToRetry,
+    WithdrawalNotFound,
+    WithdrawalsHalted,
+)
 from payops.withdrawals.service.deciding import Observation
 from payops.withdrawals.service.moving import Moves
 from payops.withdrawals.service.requesting import DUE, QUESTIONS
@@ -91,6 +98,18 @@ INVARIANTS = (
         WHERE j.kind = 'withdrawal_refunded' AND w.id IS NULL""",
     ),
     Invariant(
+        "write_offs_belong_to_withdrawals",
+        "every payout written off closes the release of one withdrawal, with its amount",
+        """SELECT j.user_id, j.id, j.reference, w.state, e.amount FROM journals j
+        LEFT JOIN journals r ON r.user_id = j.user_id AND r.id = j.closes
+            AND r.kind = 'withdrawal_released'
+        LEFT JOIN withdrawals w ON w.user_id = r.user_id AND w.hold_id = r.closes
+            AND w.state IN ('failed', 'cancelled')
+        LEFT JOIN entries e ON e.user_id = j.user_id AND e.journal_id = j.id
+            AND e.account = 'mpesa:clearing'
+        WHERE j.kind = 'withdrawal_written_off' AND e.amount IS DISTINCT FROM w.amount""",
+    ),
+    Invariant(
         "open_withdrawals_are_due",
         "nothing that is not final or under review waits without a time to look at it",
         """SELECT user_id, id, state FROM withdrawals
@@ -158,7 +177,7 @@ async def _looked_up(tx: Tx, filters: Filters) -> tuple[set[UUID] | None, str | 
     if filters.reference is not None:
         found.append(await reading.known_as(tx, filters.reference, ["payout"]))
     if filters.receipt is not None:
-        found.append(await reading.known_as(tx, filters.receipt, ["receipt"]))
+        found.append(await reading.known_as(tx, filters.receipt.upper(), ["receipt"]))
     if filters.named is not None:
         known = await _known_as(tx, filters.named)
         if known is None:
@@ -171,7 +190,8 @@ async def _looked_up(tx: Tx, filters: Filters) -> tuple[set[UUID] | None, str | 
 async def _known_as(tx: Tx, name: str) -> set[UUID] | None:
     """Our own id, or whatever a rail calls so; ``None`` when nobody does."""
     if not name.startswith(f"{ID_PREFIX}_"):
-        return await reading.known_as(tx, name, ["payout", "receipt"]) or None
+        paid = await reading.known_as(tx, name.upper(), ["receipt"])
+        return await reading.known_as(tx, name, ["payout"]) | paid or None
     try:
         return {read(name)}
     except ValueError:
@@ -193,9 +213,13 @@ async def cancel(
 ) -> Withdrawal:
     """Give the money back while nothing was sent; a repeat changes nothing.
 
+    Not while withdrawals, or its rail, are halted: after a failover or a restore, what we
+    have as not sent may have been paid.
+
     Raises:
         WithdrawalNotFound: there is none, or it is somebody else's.
         NotCancellable: it may be on its way, or is final.
+        WithdrawalsHalted: it stays as it is until they go on.
     """
     locked = await writing.lock(tx, [withdrawal_id])
     if not locked or user_id not in (None, locked[0].user_id):
@@ -205,6 +229,8 @@ async def cancel(
         return withdrawal
     if withdrawal.state is not State.PENDING:
         raise NotCancellable(f"The withdrawal is {withdrawal.state.value}.")
+    if any(one.is_halted for one in await switches.every(tx, (WITHDRAWALS, withdrawal.rail))):
+        raise WithdrawalsHalted("What waits to be sent stays as it is until withdrawals go on.")
     moves = Moves(locked, await tx.fetchval("SELECT now()"), metrics)
     moved = moves.observe(withdrawal_id, Observation(Event.CANCELLED, actor))
     await moves.write(tx)

@@ -4,12 +4,13 @@ State, ledger and audit change together, in the caller's transaction, whoever ob
 the sender, a callback, a question, a person. There is no other way to move a withdrawal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from payops.alerts import service as alerts
@@ -26,7 +27,7 @@ from payops.webhooks import service as webhooks
 from payops.withdrawals.domain import FINAL, Event, State, Withdrawal, advance
 from payops.withdrawals.errors import IllegalTransition
 from payops.withdrawals.service.deciding import Bearer, Observation
-from payops.withdrawals.store import writing
+from payops.withdrawals.store import reading, writing
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +54,6 @@ class Moved:
     before: Withdrawal
     after: Withdrawal
 
-    @property
-    def has_moved(self) -> bool:
-        return self.before.state is not self.after.state
-
 
 class Moves:
     """Collects the effects of observations on locked withdrawals and writes them at once.
@@ -74,10 +71,30 @@ class Moves:
         self._events: list[AuditEvent] = []
         self._log: list[tuple[Withdrawal, State]] = []
         self._freed: set[UUID] = set()
+        self._doubted: list[Withdrawal] = []
+        self._owners: dict[tuple[str, str, str], UUID | None] = {}  # as far as they were read
         self._cleared: set[str] = set()  # alerts that are over
 
     def current(self, withdrawal_id: UUID) -> Withdrawal | None:
         return self._rows.get(withdrawal_id)
+
+    async def read_owners(self, tx: Tx, rail: str, named: Collection[tuple[str, str]]) -> None:
+        """Learn whose the names ``(kind, reference)`` are, before anything is decided by them.
+
+        To be called with the withdrawals locked. Should another transaction claim one of them
+        before ``write``, the whole work is done again, and finds it taken.
+        """
+        if named:
+            self._owners |= {(rail, *name): None for name in named}
+            found = await reading.owners(tx, rail, named)
+            self._owners |= {(rail, *name): owner for name, owner in found.items()}
+
+    def is_of_another(self, withdrawal: Withdrawal, kind: str, reference: str | None) -> bool:
+        """Whether another withdrawal has claimed it, also within this batch."""
+        if reference is None:
+            return False
+        owner = self._owners.get((withdrawal.rail, kind, reference))
+        return owner not in (None, withdrawal.id)
 
     def observe(
         self, withdrawal_id: UUID, seen: Observation, *, request_id: str | None = None
@@ -90,7 +107,7 @@ class Moves:
         before = self._rows[withdrawal_id]
         state = advance(before.state, seen.event) if seen.event else before.state
         if before.state is state and state in FINAL:
-            after = replace(self._filled(before, seen), due_at=None)
+            after = self._asked_about(before, seen)
         else:
             after = self._changed_by(before, seen, state)
         if after != before:
@@ -103,6 +120,13 @@ class Moves:
             if before.state in UNCLEAR and state in FINAL:
                 self._cleared |= {f"{kind}:{after.txid}" for kind in UNCLEAR_ALERTS}
         return Moved(before, after)
+
+    def rest(self, withdrawal_id: UUID) -> None:
+        """The question about a final one is answered: nothing is due any more."""
+        row = self._rows[withdrawal_id]
+        if row.state in FINAL and row.due_at is not None:
+            self._rows[withdrawal_id] = replace(row, due_at=None)
+            self._changed.add(withdrawal_id)
 
     def note(self, event: AuditEvent) -> None:
         """An audit record that goes with these moves."""
@@ -117,18 +141,36 @@ class Moves:
             await writing.update(tx, [self._rows[i] for i in sorted(self._changed)])
         if self._references:
             taken = await writing.keep_references(tx, self._references)
+            self._check_still_free(taken)
             for rail in {withdrawal.rail for withdrawal, _, _ in self._references}:
                 named = {
                     name for w, kind, name in self._references if (w.rail, kind) == (rail, "payout")
                 }
                 await webhooks.rematch(tx, rail, named)
-            for withdrawal, kind in taken:
-                await alerts.raise_alert(tx, _already_claimed(withdrawal, kind))
+            for withdrawal, kind, _ in taken:
+                await alerts.raise_alert(tx, already_claimed(withdrawal, kind))
+        if self._doubted:
+            # Where equal payouts cannot be told apart, no other goes out meanwhile.
+            await writing.take_slots(tx, [(w, [w.phone_index]) for w in self._doubted])
         if self._freed:
             await writing.free_slots(tx, self._freed)
         await audit.record(tx, self._events)
         await alerts.resolve_alerts(tx, self._cleared)
         tx.after_commit(self._log_moves)
+
+    def _check_still_free(self, taken: Sequence[tuple[Withdrawal, str, str]]) -> None:
+        """Raises ``SerializationError``: a name that was read as free was claimed meanwhile."""
+        for withdrawal, kind, reference in taken:
+            if (withdrawal.rail, kind, reference) in self._owners:
+                raise asyncpg.SerializationError("a reference was claimed by another transaction")
+
+    def _asked_about(self, before: Withdrawal, seen: Observation) -> Withdrawal:
+        """A final one stays as it is; a question that nobody answered is put again."""
+        filled = self._filled(before, seen)
+        if seen.event is not None:
+            return filled
+        questions = before.questions if seen.questions is None else seen.questions
+        return replace(filled, due_at=_later(self._now, seen.due_in), questions=questions)
 
     def _changed_by(self, before: Withdrawal, seen: Observation, state: State) -> Withdrawal:
         at_rest = state in FINAL or state is State.REVIEW
@@ -160,10 +202,15 @@ class Moves:
         )
 
     def _note_references(self, before: Withdrawal, after: Withdrawal) -> None:
-        if after.provider_reference and after.provider_reference != before.provider_reference:
-            self._references.append((after, "payout", after.provider_reference))
-        if after.receipt and after.receipt != before.receipt:
-            self._references.append((after, "receipt", after.receipt))
+        names = [
+            ("payout", after.provider_reference, before.provider_reference),
+            ("receipt", after.receipt, before.receipt),
+        ]
+        for kind, name, known in names:
+            if name and name != known:
+                self._references.append((after, kind, name))
+                if self._owners.get((after.rail, kind, name), after.id) is None:
+                    self._owners[after.rail, kind, name] = after.id
 
     def _settle(self, after: Withdrawal, seen: Observation, request_id: str | None) -> None:
         amount = Money(after.amount_minor, KES)
@@ -192,6 +239,8 @@ class Moves:
             )
         if after.state in FINAL or after.state is State.PENDING:
             self._freed.add(after.id)
+        elif seen.event is Event.DOUBTED:
+            self._doubted.append(after)
         if after.state is State.SENDING:
             return  # the attempt has a record of its own
         self._events.append(
@@ -228,7 +277,7 @@ def contradiction(withdrawal: Withdrawal, error: IllegalTransition, actor: str) 
     )
 
 
-def _already_claimed(withdrawal: Withdrawal, kind: str) -> Alert:
+def already_claimed(withdrawal: Withdrawal, kind: str) -> Alert:
     """The rail gave one payout id, or one receipt, for two withdrawals: it paid one of them."""
     return Alert(
         key=f"payout_reference:{withdrawal.txid}:{kind}",

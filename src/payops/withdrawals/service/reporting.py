@@ -10,14 +10,18 @@ from payops.infra.db import Tx
 from payops.withdrawals.store import reading
 from payops.withdrawals.store import reporting as store
 from payops.withdrawals.store.reading import Figures
-from payops.withdrawals.store.reporting import Count, Exceptional, Timing
+from payops.withdrawals.store.reporting import Count, Due, Exceptional, Hour, Timing
 
 __all__ = [
     "Count",
+    "Due",
     "Exceptional",
     "Figures",
+    "Hour",
     "Timing",
+    "by_hour",
     "counts",
+    "due_now",
     "exceptions",
     "open_now",
     "seconds_to_paid",
@@ -28,6 +32,16 @@ __all__ = [
 async def open_now(tx: Tx) -> list[Figures]:
     """Those that are not final, state by state."""
     return await reading.figures(tx)
+
+
+async def due_now(tx: Tx) -> Due:
+    """How many wait for the worker to send them or ask about them."""
+    return await store.due(tx)
+
+
+async def by_hour(tx: Tx, since: datetime, until: datetime) -> list[Hour]:
+    """Hour by hour of the period, after one for all of it; an hour without any is missing."""
+    return await store.by_hour(tx, since, until)
 
 
 async def counts(tx: Tx, since: datetime, until: datetime) -> list[Count]:

@@ -57,6 +57,14 @@ async def refundable(tx: Tx, withdrawal_id: UUID) -> Withdrawal:
     return _checked_paid(await _found(tx, withdrawal_id))
 
 
+async def locked(tx: Tx, withdrawal_id: UUID) -> Withdrawal:
+    """As it stands, whatever its state, until ``tx`` ends. Raises ``WithdrawalNotFound``."""
+    found = await writing.lock(tx, [withdrawal_id])
+    if not found:
+        raise WithdrawalNotFound
+    return found[0]
+
+
 async def resolve(
     tx: Tx,
     withdrawal_id: UUID,
@@ -72,7 +80,7 @@ async def resolve(
         WithdrawalNotFound, NotResolvable: it is not open any more, or not yet.
         ReceiptTaken: the receipt is another withdrawal's, or this one has another.
     """
-    withdrawal = _checked_open(await _locked(tx, withdrawal_id))
+    withdrawal = _checked_open(await locked(tx, withdrawal_id))
     if await writing.open_numbers(tx, [withdrawal]):
         # A callback can overtake the reply: sent, and still on the wire.
         raise NotResolvable("An attempt is on the wire; it ends with an answer or its lease.")
@@ -107,7 +115,7 @@ async def refund(
         WithdrawalNotFound, NotRefundable: it is not completed, or was given back before.
         AlreadyPosted: likewise, as the ledger says it.
     """
-    withdrawal = _checked_paid(await _locked(tx, withdrawal_id))
+    withdrawal = _checked_paid(await locked(tx, withdrawal_id))
     paid = await ledger.closing(tx, withdrawal.user_id, withdrawal.hold_id)
     seen = Observation(Event.REFUNDED, actor, refund=Refund(paid.id, bearer), detail=detail)
     return await _move(tx, withdrawal, seen, metrics)
@@ -118,13 +126,6 @@ async def _found(tx: Tx, withdrawal_id: UUID) -> Withdrawal:
     if found is None:
         raise WithdrawalNotFound
     return found
-
-
-async def _locked(tx: Tx, withdrawal_id: UUID) -> Withdrawal:
-    locked = await writing.lock(tx, [withdrawal_id])
-    if not locked:
-        raise WithdrawalNotFound
-    return locked[0]
 
 
 def _checked_open(withdrawal: Withdrawal) -> Withdrawal:

@@ -45,6 +45,7 @@ from payops.withdrawals.service import deciding
 from payops.withdrawals.service.claiming import Claimed, Claims
 from payops.withdrawals.service.deciding import Policy
 from payops.withdrawals.service.moving import Moves, contradiction
+from payops.withdrawals.service.settling import Doubts
 from payops.withdrawals.store import writing
 
 log = structlog.get_logger(__name__)
@@ -263,19 +264,26 @@ class Sender:
                 self._metrics,
             )
             closed = await writing.close_attempts(tx, [_closing(one) for one in batch])
+            doubts = Doubts()
             waits = [
                 self._apply(
-                    moves, one, is_open=(one.claimed.withdrawal.id, one.claimed.number) in closed
+                    moves,
+                    one,
+                    doubts,
+                    is_open=(one.claimed.withdrawal.id, one.claimed.number) in closed,
                 )
                 for one in batch
             ]
             await moves.write(tx)
             await self._alert(tx, batch)
+            await doubts.write(tx)
             return waits
 
         return await self._db.run(work)
 
-    def _apply(self, moves: Moves, one: _Answered, *, is_open: bool) -> timedelta | None:
+    def _apply(
+        self, moves: Moves, one: _Answered, doubts: Doubts, *, is_open: bool
+    ) -> timedelta | None:
         """Only the open attempt moves the withdrawal; a late answer may still name the payout."""
         withdrawal = moves.current(one.claimed.withdrawal.id)
         if withdrawal is None or not (is_open or isinstance(one.answer, Taken)):
@@ -286,12 +294,14 @@ class Sender:
             self._policy,
             deduplicates=self._rail.deduplicates,
             breaker_wait=one.breaker_wait,
+            is_only=not one.claimed.withdrawal.is_doubtful,
         )
         moves.note(_answer_event(withdrawal, one))
         try:
             moved = moves.observe(withdrawal.id, seen)
         except IllegalTransition as error:
             moves.note(contradiction(withdrawal, error, seen.actor))
+            doubts.note(withdrawal, f"the reply to the send: {error}")
             log.warning("withdrawal.contradiction", withdrawal_id=withdrawal.txid, seen=error.event)
             return None
         retries = seen.event is Event.RETRYING and moved.after.state is State.SENDING

@@ -21,6 +21,21 @@ SELECT reference, withdrawal_id FROM payout_references
 WHERE rail = $1 AND kind = 'payout' AND reference = ANY($2::text[])
 """
 
+_OWNERS = """
+SELECT r.kind, r.reference, r.withdrawal_id
+FROM unnest($2::text[], $3::text[]) AS n (kind, reference)
+JOIN payout_references r ON r.rail = $1 AND r.kind = n.kind AND r.reference = n.reference
+"""
+
+# Those that wait to be sent, of some users or all; ids or times that are NULL do not choose.
+_QUEUED = """
+SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS amount,
+    min(created_at) AS oldest, max(created_at) AS newest
+FROM withdrawals
+WHERE state = 'pending' AND state NOT IN ('completed', 'failed', 'cancelled', 'reversed')
+    AND ($1::uuid[] IS NULL OR id = ANY($1)) AND ($2::timestamptz IS NULL OR created_at >= $2)
+"""
+
 # The lookup table's key begins with the rail: one probe for each rail there is.
 _KNOWN_AS = """
 WITH RECURSIVE rails AS (
@@ -104,6 +119,16 @@ async def claimed(tx: Tx, rail: str, references: Collection[str]) -> dict[str, U
     """Which withdrawal has claimed each of the rail's payout ids; unclaimed ones are left out."""
     rows = await tx.fetch(_BY_REFERENCE, rail, list(references))
     return {row["reference"]: row["withdrawal_id"] for row in rows}
+
+
+async def owners(
+    tx: Tx, rail: str, named: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], UUID]:
+    """Which withdrawal has claimed each ``(kind, reference)``; unclaimed ones are left out."""
+    rows = await tx.fetch(
+        _OWNERS, rail, [kind for kind, _ in named], [reference for _, reference in named]
+    )
+    return {(row["kind"], row["reference"]): row["withdrawal_id"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +225,11 @@ async def figures(tx: Tx) -> list[Figures]:
         Figures(State(row["state"]), row["count"], row["amount"], row["oldest_seconds"])
         for row in await tx.fetch(_FIGURES)
     ]
+
+
+async def queued(tx: Tx, ids: Collection[UUID] | None, since: datetime | None) -> Record:
+    """``count``, ``amount``, ``oldest`` and ``newest`` of what is ``pending`` and meant."""
+    return await tx.fetchrow(_QUEUED, None if ids is None else list(ids), since)
 
 
 async def unclear(tx: Tx, *, older_than_minutes: int, limit: int) -> list[Record]:

@@ -40,6 +40,53 @@ FROM withdrawals w WHERE {_OF_PERIOD} AND w.state NOT IN ('completed', 'cancelle
 """  # noqa: S608 - as above
 
 
+# OFFSET 0 keeps the lookup of a journal what it is: one probe of an index a withdrawal paid.
+# An hour in Nairobi begins with one of UTC.
+_BY_HOUR: Final = f"""
+SELECT date_trunc('hour', w.created_at, 'UTC') AS hour, count(*) AS accepted,
+    count(*) FILTER (WHERE w.state = 'completed') AS completed,
+    count(*) FILTER (WHERE w.state = 'failed') AS failed,
+    coalesce(sum(w.amount) FILTER (WHERE w.state = 'completed'), 0)::bigint AS paid,
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY j.seconds) AS p50,
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY j.seconds) AS p95
+FROM withdrawals w LEFT JOIN LATERAL (
+    SELECT extract(epoch FROM posted_at - w.created_at)::bigint AS seconds FROM journals
+    WHERE user_id = w.user_id AND closes = w.hold_id AND kind = 'withdrawal_paid' OFFSET 0
+) AS j ON w.state IN ('completed', 'reversed')
+WHERE {_OF_PERIOD} GROUP BY GROUPING SETS ((), (hour)) ORDER BY hour NULLS FIRST
+"""  # noqa: S608 - as above
+
+_DUE: Final = """
+SELECT count(*) AS count,
+    coalesce(extract(epoch FROM now() - min(due_at)), 0)::bigint AS oldest_seconds
+FROM withdrawals WHERE due_at <= now()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Those accepted in the hour from ``hour`` on, as they stand now; ``None``: in all hours.
+
+    ``paid`` in KES cents. ``p50`` and ``p95`` are seconds from acceptance to paid.
+    """
+
+    hour: datetime | None
+    accepted: int
+    completed: int
+    failed: int
+    paid: int
+    p50: int | None
+    p95: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be sent or asked about by now, and for how many seconds the first has been."""
+
+    count: int
+    oldest_seconds: int
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """Withdrawals of a period in one state; ``amount`` in KES cents."""
@@ -81,6 +128,17 @@ async def counts(tx: Tx, since: datetime, until: datetime) -> list[Count]:
 async def timings(tx: Tx, since: datetime, until: datetime) -> list[Timing]:
     """Of all rails together first, then of each."""
     return [Timing(**dict(row)) for row in await tx.fetch(_TIMINGS, *_period(since, until))]
+
+
+async def by_hour(tx: Tx, since: datetime, until: datetime) -> list[Hour]:
+    """Of all hours together first, then of each in which something was accepted."""
+    return [Hour(**dict(row)) for row in await tx.fetch(_BY_HOUR, *_period(since, until))]
+
+
+async def due(tx: Tx) -> Due:
+    row = await tx.fetchrow(_DUE)
+    assert row is not None  # noqa: S101 - an aggregate without GROUP BY gives one row
+    return Due(**dict(row))
 
 
 async def exceptions(

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from payops.infra.db import Tx
 from payops.withdrawals.domain import State, Withdrawal
 from payops.withdrawals.store.rows import COLUMNS, withdrawal, withdrawals
+
+_EARLY_MAX: Final = timedelta(milliseconds=100)  # a process's clock against the database's
 
 _INSERT = """
 INSERT INTO withdrawals (user_id, id, state, amount, rail, hold_id, phone_sealed, phone_index,
@@ -86,17 +89,37 @@ FROM unnest($1::text[], $2::uuid[]) AS n (user_id, id) WHERE w.user_id = n.user_
 """
 
 # Never one that is queued or on the wire: there, what is due is a send or the end of a lease.
+# How often a final one may be asked about in vain is counted anew with each contradiction.
+# Whose number was erased nobody can be asked about.
 _ASK_NOW = """
-UPDATE withdrawals SET due_at = now()
+UPDATE withdrawals SET due_at = now(),
+    questions = CASE WHEN state IN ('completed', 'failed', 'reversed') THEN 0 ELSE questions END
 WHERE id = ANY($1::uuid[]) AND state NOT IN ('pending', 'sending', 'cancelled')
+    AND octet_length(phone_sealed) > 0
 """
 
+# Another process may have put it off since; its own wait ends a little before it is due.
 _CLAIM_ONE = f"""
 SELECT {COLUMNS} FROM withdrawals w
-WHERE w.id = $1 AND w.state = 'sending' AND NOT EXISTS (
+WHERE w.id = $1 AND w.state = 'sending' AND w.due_at <= now() + $2 AND NOT EXISTS (
     SELECT FROM payout_attempts a
     WHERE a.user_id = w.user_id AND a.withdrawal_id = w.id AND a.answer IS NULL)
 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - constants only
+
+_CLAIM_FORGOTTEN = f"""
+SELECT {COLUMNS} FROM withdrawals w JOIN payout_attempts a
+    ON a.user_id = w.user_id AND a.withdrawal_id = w.id
+WHERE a.answer IS NULL AND a.started_at < now() - $1::interval AND w.state <> 'sending'
+ORDER BY w.user_id, w.id LIMIT $2 FOR UPDATE OF w SKIP LOCKED
+"""  # noqa: S608 - constants only
+
+_LOCK_QUEUED = f"""
+SELECT {COLUMNS} FROM withdrawals w
+WHERE w.state = 'pending' AND ($1::uuid[] IS NULL OR w.id = ANY($1))
+    AND ($2::timestamptz IS NULL OR w.created_at >= $2)
+    AND w.state NOT IN ('completed', 'failed', 'cancelled', 'reversed')
+ORDER BY w.user_id, w.id LIMIT $3 FOR UPDATE
 """  # noqa: S608 - constants only
 
 _CLAIM_STALE = f"""
@@ -197,10 +220,10 @@ async def close_attempts(
 
 async def keep_references(
     tx: Tx, named: Sequence[tuple[Withdrawal, str, str]]
-) -> list[tuple[Withdrawal, str]]:
+) -> list[tuple[Withdrawal, str, str]]:
     """Note ``(withdrawal, kind, reference)``; the first to claim a reference has it.
 
-    Returns those that another withdrawal had claimed: ``(withdrawal, kind)``.
+    Returns those of ``named`` that another withdrawal had claimed.
     """
     rows = await tx.fetch(
         _KEEP_REFERENCES,
@@ -211,7 +234,7 @@ async def keep_references(
         [w.id for w, _, _ in named],
     )
     owners = {(row["kind"], row["reference"]): row["withdrawal_id"] for row in rows}
-    return [(w, kind) for w, kind, reference in named if owners[kind, reference] != w.id]
+    return [one for one in named if owners[one[1], one[2]] != one[0].id]
 
 
 async def take_slots(tx: Tx, rows: Sequence[tuple[Withdrawal, Sequence[bytes]]]) -> set[UUID]:
@@ -249,19 +272,35 @@ async def put_off(tx: Tx, rows: Sequence[Withdrawal], wait: timedelta) -> None:
 
 
 async def ask_now(tx: Tx, ids: Collection[UUID]) -> None:
-    """Make a question due for those that are not about to be sent; nothing else changes."""
+    """Make a question due for those that can be asked about and are not about to be sent."""
     await tx.execute(_ASK_NOW, list(ids))
 
 
 async def claim_one(tx: Tx, withdrawal_id: UUID) -> Withdrawal | None:
-    """A withdrawal between two attempts, locked; ``None`` when somebody else is at it."""
-    row = await tx.fetchrow(_CLAIM_ONE, withdrawal_id)
+    """A withdrawal between two attempts whose next is due, locked.
+
+    ``None`` when it is not, or somebody else is at it.
+    """
+    row = await tx.fetchrow(_CLAIM_ONE, withdrawal_id, _EARLY_MAX)
     return withdrawal(row) if row else None
 
 
 async def claim_stale(tx: Tx, rail: str, older_than: timedelta, limit: int) -> list[Withdrawal]:
     """Queued withdrawals accepted longer ago than ``older_than``, due or not, locked."""
     return withdrawals(await tx.fetch(_CLAIM_STALE, rail, older_than, limit))
+
+
+async def claim_forgotten(tx: Tx, lease: timedelta, limit: int) -> list[Withdrawal]:
+    """Locked: those that went on while an attempt, begun longer ago than ``lease``, is open."""
+    return withdrawals(await tx.fetch(_CLAIM_FORGOTTEN, lease, limit))
+
+
+async def lock_queued(
+    tx: Tx, *, ids: Collection[UUID] | None, since: datetime | None, limit: int
+) -> list[Withdrawal]:
+    """Locked: what is ``pending``, of ``ids`` if given, accepted from ``since`` on if given."""
+    only = None if ids is None else list(ids)
+    return withdrawals(await tx.fetch(_LOCK_QUEUED, only, since, limit))
 
 
 async def open_numbers(tx: Tx, rows: Sequence[Withdrawal]) -> dict[UUID, int]:
