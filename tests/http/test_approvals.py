@@ -87,7 +87,16 @@ async def test_a_payout_is_resolved_by_two(office: Office) -> None:
     assert (asked.json()["approvalId"], "withdrawal_resolve", txid, "jane") == tuple(
         waiting[name] for name in ("approvalId", "action", "subject", "askedBy")
     )
-    assert {"outcome": "completed", "receipt": "SLK4H7RTY9"} == waiting["asked"]
+    assert {
+        "outcome": "completed",
+        "receipt": "SLK4H7RTY9",
+        "stood": {
+            "status": "unresolved",
+            "providerReference": None,
+            "receipt": None,
+            "attempts": 1,
+        },
+    } == waiting["asked"]
     assert (403, "four_eyes_required") == code_of(own)
     assert (200, "approved", "john", "seen it") == (
         done.status_code,
@@ -228,7 +237,7 @@ async def test_a_switch_is_halted_by_one_and_resumed_by_two(office: Office) -> N
 
 
 async def test_a_switch_that_was_halted_anew_is_not_resumed(office: Office) -> None:
-    """The approval was for another halt; it does nothing, and waits."""
+    """The approval was for another halt; it does nothing, and is closed."""
     body = {"name": "deposits", "reason": "r"}
     await office.asks("/switches", halted=True, **body)
     asked = await office.asks("/switches", halted=False, **body)
@@ -236,9 +245,11 @@ async def test_a_switch_that_was_halted_anew_is_not_resumed(office: Office) -> N
 
     refused = await office.approves(asked)
     rejected = await office.john.post(f"{OPS}/approvals/{asked.json()['approvalId']}/reject")
+    listed = (await office.john.get(f"{OPS}/approvals", params={"status": "overtaken"})).json()
 
     assert (409, "approval_overtaken") == code_of(refused)
-    assert (200, "rejected") == (rejected.status_code, rejected.json()["status"])
+    assert (409, "approval_decided") == code_of(rejected)
+    assert [asked.json()["approvalId"]] == [one["approvalId"] for one in listed["data"]]
     assert [{"is_halted": True}] == await office.api.shop.fetch("SELECT is_halted FROM switches")
 
 

@@ -31,6 +31,12 @@ async def ask_refund(
     return await desk_of(shop).ask_refund(txid, bearer, reason="never arrived", by=by)
 
 
+async def ask_write_off(
+    shop: Shop, txid: str, receipt: str = "SLK4H7RTY9", by: Person = JANE
+) -> Approval:
+    return await desk_of(shop).ask_write_off(txid, receipt, reason="their statement", by=by)
+
+
 async def approve(shop: Shop, asked: Approval, by: Person = JOHN) -> object:
     return await desk_of(shop).approve(asked.shown_id, by=by)
 

@@ -12,6 +12,8 @@ from payops.audit.domain import HOUSE
 from payops.kernel.ids import read_id, show_id
 
 ID_PREFIX: Final = "apr"
+# The parts of a payload that say what its asker looked at, not what is to be done.
+_LOOKED_AT: Final = ("stood", "haltedAt", "block")
 
 
 class Action(StrEnum):
@@ -19,6 +21,7 @@ class Action(StrEnum):
 
     WITHDRAWAL_RESOLVE = "withdrawal_resolve"
     WITHDRAWAL_REFUND = "withdrawal_refund"
+    WITHDRAWAL_WRITE_OFF = "withdrawal_write_off"
     DEPOSIT_RESOLVE = "deposit_resolve"
     SWITCH_RESUME = "switch_resume"
     USER_UNBLOCK = "user_unblock"
@@ -29,6 +32,7 @@ class State(StrEnum):
     APPROVED = "approved"  # and done: both commit together
     REJECTED = "rejected"
     EXPIRED = "expired"
+    OVERTAKEN = "overtaken"  # what it was about changed while it waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class Wanted:
     reason: str
     user_id: str = HOUSE
     payload: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def looked_at(self) -> Mapping[str, object]:
+        """How things stood when it was asked for."""
+        return {name: self.payload[name] for name in _LOOKED_AT if name in self.payload}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

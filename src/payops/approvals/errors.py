@@ -32,7 +32,10 @@ class ApprovalPending(errors.Conflict):
 
 
 class Overtaken(errors.Conflict):
-    """What was asked about is not what it was; the approval stays open until it is rejected."""
+    """What was asked about is not what it was, and the approval is closed as overtaken.
+
+    An act raises it, before or after it has changed anything: all of that is undone.
+    """
 
     code = "approval_overtaken"
     title = "What was asked for is no longer possible"

@@ -5,6 +5,7 @@ none done that was not approved. Locks: approval → whatever the act locks → 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -24,12 +25,12 @@ from payops.approvals.ports import Executor
 from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
 from payops.infra.db import Database, Tx
-from payops.kernel.errors import Fault, Invalid
+from payops.infra.logging.redaction import clean_text
+from payops.infra.reasons import kept_reason
 from payops.kernel.ids import new_id
 
-EXPIRY: Final = "system:approvals"
+CLOSER: Final = "system:approvals"  # who closes what expires or is overtaken
 WAITING: Final = "approval_waiting"  # the kind of the alert while a second person is needed
-REASON_LENGTH_MAX: Final = 500
 _EXPIRED_AT_ONCE: Final = 200
 
 
@@ -46,14 +47,15 @@ class Approvals:
         """Write down what ``by`` wants. The same, asked again by the same person, is one.
 
         Whether it makes sense is for the caller to check, and for the executor to check again.
+        What waits for the same thing as it stood before is overtaken by this, and closed.
 
         Raises:
             Invalid: no reason.
             ApprovalPending: somebody else, or something else, was first.
         """
-        _check_reason(wanted.reason)
+        wanted = replace(wanted, reason=kept_reason(wanted.reason))
         for lapsed in await store.expire(
-            tx, EXPIRY, _EXPIRED_AT_ONCE, action=wanted.action, subject=wanted.subject
+            tx, CLOSER, _EXPIRED_AT_ONCE, action=wanted.action, subject=wanted.subject
         ):
             await _note_expired(tx, lapsed)
         made = await store.insert(tx, new_id(), wanted, by, self._lasts)
@@ -61,7 +63,11 @@ class Approvals:
             found = await store.pending(tx, wanted.action, wanted.subject)
             if found and (found.asked_owner, found.wanted) == (by.name, wanted):
                 return found
-            raise ApprovalPending(found.shown_id if found else None)
+            if found and found.wanted.looked_at != wanted.looked_at:
+                await overtake(tx, found.id, "It was asked for anew.", request_id=request_id)
+                made = await store.insert(tx, new_id(), wanted, by, self._lasts)
+            if made is None:
+                raise ApprovalPending(found.shown_id if found else None)
         await audit.record(tx, [_event("approval_asked", made, by.actor, request_id)])
         await alerts.raise_alert(tx, _waiting(made))
         return made
@@ -80,11 +86,13 @@ class Approvals:
         Raises:
             ApprovalNotFound, ApprovalDecided, ApprovalExpired: there is none that waits.
             FourEyesRequired: the person is who asked.
+            Overtaken: what it is about has changed; the caller closes it with ``overtake``,
+                in a transaction of its own, since nothing of this one may stand.
             PayopsError: whatever the act itself refuses with; the approval stays pending.
         """
         approval = await _waiting_for(tx, approval_id, by)
         effect = await self._executors[approval.wanted.action](tx, approval, by)
-        decided = await store.decide(tx, approval.id, State.APPROVED, by, reason)
+        decided = await store.decide(tx, approval.id, State.APPROVED, by, clean_text(reason))
         await _close(
             tx,
             decided,
@@ -106,16 +114,23 @@ class Approvals:
     ) -> Approval:
         """Close it without effect. Raises as ``approve``, but for the act's own refusals."""
         approval = await _waiting_for(tx, approval_id, by)
-        decided = await store.decide(tx, approval.id, State.REJECTED, by, reason)
+        decided = await store.decide(tx, approval.id, State.REJECTED, by, clean_text(reason))
         await _close(tx, decided, "approval_rejected", actor=by.actor, request_id=request_id)
         return decided
+
+
+async def overtake(tx: Tx, approval_id: UUID, why: str, *, request_id: str | None = None) -> None:
+    """Close one that can never be carried out any more, if it still waits."""
+    closed = await store.overtake(tx, approval_id, CLOSER, why)
+    if closed is not None:
+        await _close(tx, closed, "approval_overtaken", actor=CLOSER, request_id=request_id)
 
 
 async def expire(db: Database) -> int:
     """Close what waited for too long; returns how many."""
 
     async def work(tx: Tx) -> int:
-        lapsed = await store.expire(tx, EXPIRY, _EXPIRED_AT_ONCE)
+        lapsed = await store.expire(tx, CLOSER, _EXPIRED_AT_ONCE)
         for one in sorted(lapsed, key=lambda one: one.shown_id):
             await _note_expired(tx, one)
         return len(lapsed)
@@ -157,7 +172,7 @@ async def _waiting_for(tx: Tx, approval_id: UUID, by: Person) -> Approval:
 
 
 async def _note_expired(tx: Tx, lapsed: Approval) -> None:
-    await _close(tx, lapsed, "approval_expired", actor=EXPIRY)
+    await _close(tx, lapsed, "approval_expired", actor=CLOSER)
 
 
 async def _close(
@@ -212,8 +227,3 @@ def _waiting(approval: Approval) -> Alert:
         summary="An act waits for another person's approval.",
         detail={"approval": approval.shown_id, "action": approval.wanted.action.value},
     )
-
-
-def _check_reason(reason: str) -> None:
-    if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
-        raise Invalid(faults=[Fault("/reason", f"is 1 to {REASON_LENGTH_MAX} characters")])

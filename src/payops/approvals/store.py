@@ -33,6 +33,11 @@ UPDATE approvals SET state = $2, decided_by = $3, decided_owner = $4, decided_at
 WHERE id = $1 AND state = 'pending' RETURNING {_COLUMNS}
 """  # noqa: S608 - constants only
 
+_OVERTAKE = f"""
+UPDATE approvals SET state = 'overtaken', decided_by = $2, decided_at = now(), decision_reason = $3
+WHERE id = $1 AND state = 'pending' RETURNING {_COLUMNS}
+"""  # noqa: S608 - constants only
+
 # Those that somebody is deciding on at this moment are left to them.
 _EXPIRE = f"""
 UPDATE approvals SET state = 'expired', decided_by = $1, decided_at = now()
@@ -85,6 +90,12 @@ async def decide(tx: Tx, approval_id: UUID, state: State, by: Person, reason: st
     """Of a locked, pending one."""
     row = await tx.fetchrow(_DECIDE, approval_id, state, by.actor, by.name, reason or None)
     return _approval(row)
+
+
+async def overtake(tx: Tx, approval_id: UUID, by: str, why: str) -> Approval | None:
+    """``None`` when it does not wait any more."""
+    row = await tx.fetchrow(_OVERTAKE, approval_id, by, why)
+    return _approval(row) if row else None
 
 
 async def expire(

@@ -1,7 +1,7 @@
 """API keys: made, listed, revoked. The key itself is shown once."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.table import Table
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from payops.access.service import IssuedKey
     from payops.bootstrap import Services
 
+_DAYS_MAX: Final = 36_500
+
 app = typer.Typer(help="API keys", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -21,9 +23,14 @@ def create(
     name: Annotated[str, typer.Option(help="What it is for")],
     scopes: Annotated[str, typer.Option(help="Comma-separated, such as withdrawals:read")],
     owner: Annotated[
-        str | None, typer.Option(help="The person or system behind it; four eyes are two owners")
+        str | None,
+        typer.Option(
+            help="The person or system behind it; four eyes are two owners [default: who you are]"
+        ),
     ] = None,
-    expires_days: Annotated[int | None, typer.Option(min=1, help="Ends by itself")] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=_DAYS_MAX, help="Ends by itself")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make an API key."""
@@ -42,7 +49,7 @@ def create(
         return await credentials.create_key(
             services.db,
             name=name,
-            owner=owner or name,
+            owner=actor() if owner is None else owner,
             scopes=wanted,
             live=services.settings.env is Environment.PRODUCTION,
             expires_at=expires_at,

@@ -1,7 +1,7 @@
 """Users: look into one, block and unblock."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.table import Table
@@ -11,6 +11,8 @@ from payops.cli.running import USAGE, Json, actor, console, errors, print_reply,
 
 if TYPE_CHECKING:
     from payops.ops.users.schemas import UserReply
+
+_HOURS_MAX: Final = 24 * 36_500
 
 app = typer.Typer(help="Users", no_args_is_help=True, rich_markup_mode=None)
 
@@ -45,7 +47,8 @@ def block(
     user: User,
     reason: Reason,
     hours: Annotated[
-        int | None, typer.Option(min=1, help="Over by itself after so long; else until lifted")
+        int | None,
+        typer.Option(min=1, max=_HOURS_MAX, help="Over by itself after so long; else until lifted"),
     ] = None,
     as_json: Json = False,
 ) -> None:

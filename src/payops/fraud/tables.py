@@ -54,7 +54,11 @@ velocity_rule_changes = sa.Table(
     _at("proposed_at"),
     sa.Column("decided_by", sa.Text),
     sa.Column("decided_at", _moment),
-    sa.CheckConstraint("state IN ('pending', 'approved', 'rejected')", name="state_known"),
+    sa.Column("decision_reason", sa.Text),
+    sa.Column("expires_at", _moment),
+    sa.CheckConstraint(
+        "state IN ('pending', 'approved', 'rejected', 'expired', 'overtaken')", name="state_known"
+    ),
     sa.CheckConstraint("state <> 'approved' OR decided_by <> proposed_by", name="four_eyes"),
     sa.CheckConstraint("(state = 'pending') = (decided_by IS NULL)", name="decided_by_somebody"),
     sa.Index(

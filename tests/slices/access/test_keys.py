@@ -187,6 +187,9 @@ async def test_keys_are_listed_newest_first_with_the_revoked_ones(database: Data
     [
         ("", "o", [Scope.OPS_READ], {"/name"}),
         ("n", "", [Scope.OPS_READ], {"/owner"}),
+        ("n", "   ", [Scope.OPS_READ], {"/owner"}),
+        ("n", "person:", [Scope.OPS_READ], {"/owner"}),
+        ("n", " person: ", [Scope.OPS_READ], {"/owner"}),
         ("n", "o", [], {"/scopes"}),
         ("n" * 101, "o" * 101, [], {"/name", "/owner", "/scopes"}),
     ],

@@ -16,7 +16,7 @@ from payops.approvals.errors import (
 )
 from payops.kernel.errors import Invalid
 from payops.withdrawals.domain import State
-from payops.withdrawals.errors import NotResolvable
+from payops.withdrawals.errors import ReceiptTaken
 from payops.withdrawals.service.resolving import Resolution, Verdict
 from tests.support.people import (
     JANE,
@@ -287,18 +287,20 @@ async def test_asked_for_by_ten_at_once_it_waits_once(shop: Shop) -> None:
     assert ["pending"] == await states(shop)
 
 
-async def test_an_act_that_is_not_possible_any_more_stays_asked_for(shop: Shop) -> None:
+async def test_an_act_that_is_not_possible_at_the_moment_stays_asked_for(shop: Shop) -> None:
     """
-    The rail settled it meanwhile: 409, nothing moves, and the approval is still to be decided.
+    The receipt is another payout's: 409, nothing moves, and the approval is still to be decided.
     """
+    taken = await shop.is_sent(100)
+    said = {"transactionId": taken, "amountKES": 100, "status": "success", "receipt": "SLK000OLD0"}
+    await shop.hears(said)
     txid = await shop.is_lost(100)
-    asked = await ask_resolve(shop, txid, NOT_PAID)
-    await shop.hears({"transactionId": txid, "amountKES": 100, "status": "success"})
+    asked = await ask_resolve(shop, txid, Resolution(Verdict.COMPLETED, "SLK000OLD0"))
 
-    with pytest.raises(NotResolvable):
+    with pytest.raises(ReceiptTaken):
         await approve(shop, asked)
 
-    assert (State.COMPLETED, ["pending"]) == (await shop.state_of(txid), await states(shop))
+    assert (State.UNRESOLVED, ["pending"]) == (await shop.state_of(txid), await states(shop))
     await desk_of(shop).reject(asked.shown_id, by=JOHN)
     assert ["rejected"] == await states(shop)
     await shop.assert_books()

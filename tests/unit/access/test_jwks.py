@@ -13,7 +13,13 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from payops.access.errors import CredentialsRefused, TokenKeysUnavailable
 from payops.access.service import Jwks, TokenVerifier
-from payops.access.service.jwks import COOLDOWN_SECONDS, TTL_SECONDS, keys_in
+from payops.access.service.jwks import (
+    COOLDOWN_SECONDS,
+    KEYS_AGE_SECONDS_MAX,
+    STALE_SECONDS,
+    TTL_SECONDS,
+    keys_in,
+)
 from payops.infra.settings import Auth
 
 URL = "https://issuer.test/jwks"
@@ -46,8 +52,14 @@ class Issuer:
             raise OSError("down")
         return json.dumps({"keys": self.entries}).encode()
 
-    def keys(self, algorithm: str = "RS256") -> Jwks:
-        return Jwks(URL, algorithm, self.fetch, seconds=lambda: self.now)
+    def keys(self, algorithm: str = "RS256", wait_seconds_max: int = 5) -> Jwks:
+        return Jwks(
+            URL,
+            algorithm,
+            self.fetch,
+            seconds=lambda: self.now,
+            wait_seconds_max=wait_seconds_max,
+        )
 
 
 def token(key: Any, kid: str | None, algorithm: str = "RS256") -> str:
@@ -159,6 +171,57 @@ async def test_an_old_set_is_renewed_behind_the_requests_back() -> None:
     await settled(keys)
     with pytest.raises(CredentialsRefused):
         await there.verify(token(FIRST, "a"))
+
+
+async def test_a_key_withdrawn_while_nobody_asked_is_not_believed_once_more() -> None:
+    """After days without a token, the first one waits for the keys of today."""
+    issuer = Issuer([entry(FIRST, "a")])
+    there = verifier(issuer.keys())
+    await there.verify(token(FIRST, "a"))
+    issuer.entries = [entry(SECOND, "b")]
+    issuer.now += STALE_SECONDS
+
+    with pytest.raises(CredentialsRefused):
+        await there.verify(token(FIRST, "a"))
+    assert 2 == issuer.asked
+
+
+async def test_old_keys_serve_while_the_issuer_is_down_but_not_for_ever() -> None:
+    """One try a cooldown; a day after they were read, nobody is believed by them."""
+    issuer = Issuer([entry(FIRST, "a")])
+    keys = issuer.keys()
+    await verifier(keys).verify(token(FIRST, "a"))
+    issuer.down = True
+
+    issuer.now += STALE_SECONDS
+    for _ in range(5):
+        assert "amina" == (await verifier(keys).verify(token(FIRST, "a"))).user_id
+    assert 2 == issuer.asked
+    issuer.now += COOLDOWN_SECONDS
+    assert "amina" == (await verifier(keys).verify(token(FIRST, "a"))).user_id
+    assert 3 == issuer.asked
+    issuer.now = 1000 + KEYS_AGE_SECONDS_MAX
+    with pytest.raises(TokenKeysUnavailable):
+        await verifier(keys).verify(token(FIRST, "a"))
+    issuer.down = False
+    issuer.now += COOLDOWN_SECONDS
+    assert "amina" == (await verifier(keys).verify(token(FIRST, "a"))).user_id
+
+
+async def test_nobody_waits_long_for_an_issuer_that_hangs() -> None:
+    """After the bound the old keys serve; of a key that is not known, nobody knows."""
+    issuer = Issuer([entry(FIRST, "a")])
+    keys = issuer.keys(wait_seconds_max=1)
+    await verifier(keys).verify(token(FIRST, "a"))
+    issuer.slow = asyncio.Event()
+    issuer.now += STALE_SECONDS
+
+    assert "amina" == (await verifier(keys).verify(token(FIRST, "a"))).user_id
+    with pytest.raises(TokenKeysUnavailable):
+        await verifier(keys).verify(token(SECOND, "b"))
+
+    issuer.slow.set()
+    await settled(keys)
 
 
 async def test_without_any_keys_nobody_knows() -> None:

@@ -136,8 +136,21 @@ def test_a_change_overrides_a_setting_and_a_new_rule_follows() -> None:
 @given(st.text(max_size=20))
 def test_a_person_is_the_same_by_key_and_at_the_keyboard(name: str) -> None:
     """Case, and how they came in, make nobody a second person."""
-    plain = name.removeprefix("person:").strip()
+    plain = person_of(name)
 
-    assert person_of(plain) == person_of(f"person:{plain}") == person_of(f" {plain.upper()} ") or (
+    spellings = (
+        plain,
+        f"person:{plain}",
+        f" person: {plain} ",
+        f"Person:person:{plain}\t",
+        f" {plain.upper()} ",
+    )
+    assert {plain} == {person_of(one) for one in spellings} or (
         plain.casefold() != plain.upper().casefold()
     )
+
+
+@pytest.mark.parametrize("owner", ["", " ", "person:", " person: ", "PERSON: person:"])
+def test_a_prefix_alone_is_nobody(owner: str) -> None:
+    """Whoever has no name approves nothing."""
+    assert not person_of(owner)

@@ -25,6 +25,7 @@ from payops.access.domain import (
     key_hash,
     key_prefix,
     new_key_text,
+    person_of,
 )
 from payops.access.errors import CredentialsRefused, KeyNotFound
 from payops.infra.db import Database, Tx
@@ -76,13 +77,15 @@ async def issue_key(
     """Make a key in the caller's transaction; ``live`` ones work in production only.
 
     Raises:
-        Invalid: no scope, or a name or owner that is empty or too long.
+        Invalid: no scope, or a name or owner that is empty, too long or names nobody.
     """
     faults = [
         Fault(pointer, f"must have 1 to {_TEXT_MAX} characters")
         for pointer, text in (("/name", name), ("/owner", owner))
         if not 1 <= len(text) <= _TEXT_MAX
     ]
+    if owner and not person_of(owner):
+        faults.append(Fault("/owner", "names nobody"))
     if not scopes:
         faults.append(Fault("/scopes", "must name at least one scope"))
     if faults:

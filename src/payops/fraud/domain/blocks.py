@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
-
-REASON_LENGTH_MAX: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +18,7 @@ class Block:
     lifted_at: datetime | None = None
     lifted_by: str | None = None
     lift_reason: str | None = None
+
+    def lasts_until(self, moment: datetime) -> bool:
+        """Whether it still stands then, unless somebody lifts it before."""
+        return self.until is None or self.until >= moment

@@ -16,6 +16,8 @@ class ChangeState(StrEnum):
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"
+    EXPIRED = "expired"
+    OVERTAKEN = "overtaken"  # the rule was changed by somebody else while it waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,11 @@ class Change:
     proposed_by: str
     state: ChangeState = ChangeState.PENDING
     proposed_at: datetime | None = None
+    expires_at: datetime | None = None
+    is_over: bool = False  # ``expires_at`` is past
     decided_by: str | None = None
     decided_at: datetime | None = None
+    decision_reason: str | None = None
 
     @property
     def shown_limit(self) -> int:

@@ -1,7 +1,9 @@
 """Blocking and unblocking users. What a block does to open withdrawals is not known here.
 
 A block is imposed under the lock of the user's wallet, and looked for under it: what is
-accepted was accepted before the block, or not at all.
+accepted was accepted before the block, or not at all. Not every user has a wallet, and one
+has one block at a time, so each change of a block also takes a lock of the blocks' own.
+Locks: wallets → blocks → alerts, each in the order of the users.
 """
 
 from collections.abc import Collection
@@ -11,12 +13,15 @@ from typing import Final
 from payops.alerts import service as alerts
 from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
-from payops.fraud.domain.blocks import REASON_LENGTH_MAX, Block
+from payops.fraud.domain.blocks import Block
 from payops.fraud.errors import UserNotBlocked
 from payops.fraud.store import blocks as store
+from payops.fraud.store import standing
 from payops.infra.db import Tx
+from payops.infra.reasons import kept_reason
 from payops.kernel.errors import Fault, Invalid
 from payops.kernel.ids import new_id
+from payops.kernel.moments import in_utc
 from payops.kernel.money import KES
 from payops.ledger import service as ledger
 from payops.ledger.domain import Owner
@@ -24,6 +29,7 @@ from payops.ledger.domain import Owner
 BLOCKS: Final = "blocks"  # the topic that wakes whoever cancels what was not sent
 HISTORY_MAX: Final = 100
 _SWEPT_AT_ONCE: Final = 500
+_BLOCK_LOCK: Final = b"block:"
 
 
 async def block(
@@ -38,13 +44,21 @@ async def block(
     """Block a user from now on; a block that stands is replaced.
 
     Raises:
-        Invalid: no reason, or ``until`` is not in the future.
+        Invalid: no reason, or ``until`` is not in the future, or beyond all calendars.
     """
-    _check_reason(reason)
-    if until is not None and until <= await _now(tx):
-        raise Invalid(faults=[Fault("/until", "is not in the future")])
-    await ledger.lock(tx, [Owner(user_id, KES.code)])
+    reason = kept_reason(reason)
+    if until is not None:
+        until = in_utc(until, "/until")
+        if until <= await _now(tx):
+            raise Invalid(faults=[Fault("/until", "is not in the future")])
+    await hold(tx, [user_id])
     return await impose(tx, user_id, reason=reason, by=by, until=until, request_id=request_id)
+
+
+async def hold(tx: Tx, users: Collection[str]) -> None:
+    """Let nobody else change these users' blocks, or decide under one, until the end of ``tx``."""
+    await ledger.lock(tx, [Owner(user_id, KES.code) for user_id in users])
+    await standing.lock(tx, {_BLOCK_LOCK + user_id.encode() for user_id in users})
 
 
 async def impose(
@@ -56,7 +70,7 @@ async def impose(
     until: datetime | None,
     request_id: str | None = None,
 ) -> Block:
-    """As ``block``, for a caller who holds the wallet's lock."""
+    """As ``block``, for a caller who has taken ``hold`` of the user."""
     await store.lift(tx, user_id, by=by, reason="replaced by another block")
     made = await store.insert(tx, user_id, new_id(), reason=reason, by=by, until=until)
     await audit.record(
@@ -85,7 +99,8 @@ async def unblock(
         Invalid: no reason.
         UserNotBlocked: there is none, or it is over.
     """
-    _check_reason(reason)
+    reason = kept_reason(reason)
+    await hold(tx, [user_id])
     if not await store.active(tx, [user_id]):
         raise UserNotBlocked
     lifted = await store.lift(tx, user_id, by=by, reason=reason)
@@ -127,8 +142,3 @@ def anomaly_key(user_id: str) -> str:
 async def _now(tx: Tx) -> datetime:
     now: datetime = await tx.fetchval("SELECT now()")
     return now
-
-
-def _check_reason(reason: str) -> None:
-    if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
-        raise Invalid(faults=[Fault("/reason", f"is 1 to {REASON_LENGTH_MAX} characters")])

@@ -1,5 +1,11 @@
-"""Changing rules: what is stricter acts at once, what is looser waits for a second person."""
+"""Changing rules: what is stricter acts at once, what is looser waits for a second person.
 
+It waits as long as any approval does, and holds for the version of the rule it was asked of:
+whatever is past either is closed, so that it never stands in the way of the next.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +16,7 @@ from payops.access.errors import FourEyesRequired
 from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
 from payops.approvals import service as approvals
+from payops.approvals.errors import ApprovalExpired
 from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
 from payops.fraud.domain.changes import Change, ChangeState, Version
@@ -25,42 +32,64 @@ from payops.fraud.errors import (
 )
 from payops.fraud.service.velocity import RULES_TOPIC, Velocity
 from payops.fraud.store import rules as store
-from payops.infra.db import Tx
+from payops.infra.db import Database, Tx
+from payops.infra.logging.redaction import clean_text
+from payops.infra.reasons import REASON_LENGTH_MAX
 from payops.kernel.errors import Fault
 from payops.kernel.ids import new_id
 
 LISTED_MAX: Final = 200
-_REASON_LENGTH_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decides on a change, and why: ``person`` and ``actor`` as in ``Changing``."""
+
+    person: str
+    actor: str
+    reason: str = ""
+    request_id: str | None = None
 
 
 class Changing:
     """Changes of the rules over those that ``velocity`` was given.
 
+    ``lasts`` is how long a loosening waits for the second person.
+
     ``person`` is who acts: an API key's owner, or the person at the command line; ``actor``
     is what the audit log calls them.
     """
 
-    def __init__(self, velocity: Velocity) -> None:
+    def __init__(self, velocity: Velocity, lasts: timedelta) -> None:
         self._given = velocity.given
+        self._lasts = lasts
 
     async def rules(self, tx: Tx) -> tuple[Rule, ...]:
         """All rules as they stand, those that are off included."""
         return merged(self._given, await store.current(tx))
 
-    async def make(self, tx: Tx, rule: Rule, *, reason: str, person: str, actor: str) -> Version:
+    async def make(
+        self,
+        tx: Tx,
+        rule: Rule,
+        *,
+        reason: str,
+        person: str,
+        actor: str,
+        request_id: str | None = None,
+    ) -> Version:
         """A new rule, in force at once.
 
         Raises:
             RuleInvalid: there can be no such rule.
             RuleExists: one of this name.
         """
-        _check_reason(reason)
+        reason = _kept(reason)
         checked(rule)
         if any(rule.name == known.name for known in await self.rules(tx)):
             raise RuleExists
-        return await _apply(
-            tx, Version(_next(rule, rule.limit, rule.mode), None, reason, person_of(person)), actor
-        )
+        version = Version(_next(rule, rule.limit, rule.mode), None, reason, person_of(person))
+        return await _apply(tx, version, actor, request_id)
 
     async def change(
         self,
@@ -72,6 +101,7 @@ class Changing:
         reason: str,
         person: str,
         actor: str,
+        request_id: str | None = None,
     ) -> Version | Change:
         """Another limit or mode; a ``Version`` is in force, a ``Change`` waits for approval.
 
@@ -81,7 +111,7 @@ class Changing:
             RuleNotFound, RuleInvalid: no such rule, or there can be none like that.
             RuleChanged, ChangePending: somebody else was first.
         """
-        _check_reason(reason)
+        reason = _kept(reason)
         before = await self._rule(tx, name)
         size = before.limit if limit is None else limit * before.measure.unit
         after = checked(_next(before, size, mode or before.mode))
@@ -98,48 +128,75 @@ class Changing:
                 reason=reason,
                 proposed_by=person_of(person),
             )
-            return await _propose(tx, wanted, actor)
+            return await self._propose(tx, wanted, actor, request_id)
         version = Version(after, before.as_json(), reason, person_of(person))
-        return await _apply(tx, version, actor)
+        return await _apply(tx, version, actor, request_id)
 
-    async def approve(self, tx: Tx, change_id: UUID, *, person: str, actor: str) -> Version:
+    async def approve(self, tx: Tx, change_id: UUID, decision: Decision) -> Version:
         """Put a change into force.
 
         Raises:
-            ChangeNotFound, ChangeDecided: there is none that waits.
+            ChangeNotFound, ChangeDecided, ApprovalExpired: there is none that waits.
             FourEyesRequired: the person is who proposed it.
-            RuleChanged: the rule is not what it was when the change was proposed.
+            RuleChanged: the rule is not what it was when the change was proposed; the caller
+                closes it with ``overtake``, in a transaction of its own.
         """
         change = await _waiting(tx, change_id)
-        if person_of(person) == change.proposed_by:
+        person = person_of(decision.person)
+        if person == change.proposed_by:
             raise FourEyesRequired
         before = await self._rule(tx, change.name)
         if before.version != change.base_version:
             raise RuleChanged
-        await store.decide(tx, change.id, ChangeState.APPROVED, person_of(person))
+        reason = clean_text(decision.reason)
+        decided = await store.decide(tx, change.id, ChangeState.APPROVED, person, reason)
         version = Version(
             _next(before, change.limit, change.mode),
             before.as_json(),
             change.reason,
             change.proposed_by,
-            person_of(person),
+            person,
         )
-        applied = await _apply(tx, version, actor)
+        applied = await _apply(tx, version, decision.actor, decision.request_id, decided)
         await alerts.resolve_alert(tx, approvals.alert_key(change.shown_id))
         return applied
 
-    async def reject(self, tx: Tx, change_id: UUID, *, person: str, actor: str) -> Change:
+    async def reject(self, tx: Tx, change_id: UUID, decision: Decision) -> Change:
         """Close a change without effect; who proposed it may take it back like this.
 
         Raises:
-            ChangeNotFound, ChangeDecided: there is none that waits.
+            ChangeNotFound, ChangeDecided, ApprovalExpired: there is none that waits.
         """
         change = await _waiting(tx, change_id)
-        await store.decide(tx, change.id, ChangeState.REJECTED, person_of(person))
-        await audit.record(tx, [_event("velocity_change_rejected", change, actor)])
-        await alerts.resolve_alert(tx, approvals.alert_key(change.shown_id))
-        decided = await store.lock_change(tx, change_id)
-        return decided or change
+        decided = await store.decide(
+            tx,
+            change.id,
+            ChangeState.REJECTED,
+            person_of(decision.person),
+            clean_text(decision.reason),
+        )
+        await _close(tx, "velocity_change_rejected", decided, decision.actor, decision.request_id)
+        return decided
+
+    async def overtake(self, tx: Tx, change_id: UUID, request_id: str | None = None) -> None:
+        """Close a change that waits although its rule has another version by now."""
+        change = await store.change_of(tx, change_id)
+        if change is not None:
+            rule = await self._rule(tx, change.name)
+            await _overtake(tx, change.name, rule.version, request_id)
+
+    async def _propose(self, tx: Tx, change: Change, actor: str, request_id: str | None) -> Change:
+        """Whatever waits for the same rule and cannot come about any more makes room."""
+        for lapsed in await store.expire(tx, approvals.CLOSER, change.name):
+            await _close(tx, "velocity_change_expired", lapsed, approvals.CLOSER, request_id)
+        await _overtake(tx, change.name, change.base_version, request_id)
+        try:
+            await store.propose(tx, change, self._lasts)
+        except asyncpg.UniqueViolationError as error:
+            raise ChangePending from error
+        await audit.record(tx, [_event("velocity_change_proposed", change, actor, request_id)])
+        await alerts.raise_alert(tx, _waiting_alert(change))
+        return change
 
     async def _rule(self, tx: Tx, name: str) -> Rule:
         for rule in await self.rules(tx):
@@ -158,42 +215,74 @@ async def changes(tx: Tx, state: ChangeState | None = None) -> list[Change]:
     return await store.changes(tx, state, LISTED_MAX)
 
 
-async def _propose(tx: Tx, change: Change, actor: str) -> Change:
+async def change_of(tx: Tx, change_id: UUID) -> Change:
+    """Raises ``ChangeNotFound``."""
+    found = await store.change_of(tx, change_id)
+    if found is None:
+        raise ChangeNotFound
+    return found
+
+
+async def approve(db: Database, rules: Changing, change_id: UUID, decision: Decision) -> Version:
+    """``rules.approve``; a change whose rule has moved on is closed, and refused all the same."""
     try:
-        await store.propose(tx, change)
-    except asyncpg.UniqueViolationError as error:
-        raise ChangePending from error
-    await audit.record(tx, [_event("velocity_change_proposed", change, actor)])
-    await alerts.raise_alert(
-        tx,
-        Alert(
-            key=approvals.alert_key(change.shown_id),
-            kind=approvals.WAITING,
-            severity=Severity.WARNING,
-            summary="A looser velocity rule waits for another person's approval.",
-            detail={"approval": change.shown_id, "rule": change.name},
-        ),
-    )
-    return change
+        return await db.run(lambda tx: rules.approve(tx, change_id, decision))
+    except RuleChanged:
+        await db.run(lambda tx: rules.overtake(tx, change_id, decision.request_id))
+        raise
 
 
-async def _apply(tx: Tx, version: Version, actor: str) -> Version:
+async def expire(db: Database) -> int:
+    """Close what waited for too long; returns how many."""
+
+    async def work(tx: Tx) -> int:
+        lapsed = await store.expire(tx, approvals.CLOSER)
+        for one in sorted(lapsed, key=lambda one: one.shown_id):
+            await _close(tx, "velocity_change_expired", one, approvals.CLOSER, None)
+        return len(lapsed)
+
+    return await db.run(work)
+
+
+async def _overtake(tx: Tx, name: str, version: int, request_id: str | None) -> None:
+    why = "The rule has been changed meanwhile."
+    for one in await store.overtake(tx, approvals.CLOSER, name, version, why):
+        await _close(tx, "velocity_change_overtaken", one, approvals.CLOSER, request_id)
+
+
+async def _close(tx: Tx, kind: str, closed: Change, actor: str, request_id: str | None) -> None:
+    await audit.record(tx, [_event(kind, closed, actor, request_id)])
+    await alerts.resolve_alert(tx, approvals.alert_key(closed.shown_id))
+
+
+async def _apply(
+    tx: Tx,
+    version: Version,
+    actor: str,
+    request_id: str | None,
+    approved: Change | None = None,
+) -> Version:
+    """``approved`` is what it was asked for as, where two people decided."""
     try:
         await store.insert(tx, version)
     except asyncpg.UniqueViolationError as error:
         raise RuleChanged from error
+    detail: dict[str, object] = {
+        "version": version.rule.version,
+        "before": version.before,
+        "after": version.rule.as_json(),
+        "reason": version.reason,
+        "changedBy": version.changed_by,
+        "approvedBy": version.approved_by,
+    }
+    if approved is not None:
+        detail |= {"approval": approved.shown_id, "decisionReason": approved.decision_reason}
     event = AuditEvent(
         kind="velocity_rule_changed",
         actor=actor,
         subject=version.rule.name,
-        detail={
-            "version": version.rule.version,
-            "before": version.before,
-            "after": version.rule.as_json(),
-            "reason": version.reason,
-            "changedBy": version.changed_by,
-            "approvedBy": version.approved_by,
-        },
+        request_id=request_id,
+        detail=detail,
     )
     await audit.record(tx, [event])
     tx.wake(RULES_TOPIC)
@@ -204,8 +293,12 @@ async def _waiting(tx: Tx, change_id: UUID) -> Change:
     change = await store.lock_change(tx, change_id)
     if change is None:
         raise ChangeNotFound
+    if change.state is ChangeState.EXPIRED:
+        raise ApprovalExpired
     if change.state is not ChangeState.PENDING:
         raise ChangeDecided(f"The change was {change.state} already.")
+    if change.is_over:
+        raise ApprovalExpired
     return change
 
 
@@ -223,20 +316,32 @@ def _next(before: Rule, limit: int, mode: Mode) -> Rule:
     )
 
 
-def _event(kind: str, change: Change, actor: str) -> AuditEvent:
+def _event(kind: str, change: Change, actor: str, request_id: str | None) -> AuditEvent:
+    detail: dict[str, object] = {
+        "rule": change.name,
+        "limit": change.shown_limit,
+        "mode": change.mode.value,
+        "reason": change.reason,
+    }
+    if change.decision_reason:
+        detail["decisionReason"] = change.decision_reason
     return AuditEvent(
-        kind=kind,
-        actor=actor,
-        subject=change.shown_id,
-        detail={
-            "rule": change.name,
-            "limit": change.shown_limit,
-            "mode": change.mode.value,
-            "reason": change.reason,
-        },
+        kind=kind, actor=actor, subject=change.shown_id, request_id=request_id, detail=detail
     )
 
 
-def _check_reason(reason: str) -> None:
-    if not 1 <= len(reason.strip()) <= _REASON_LENGTH_MAX:
-        raise RuleInvalid(faults=[Fault("/reason", f"is 1 to {_REASON_LENGTH_MAX} characters")])
+def _waiting_alert(change: Change) -> Alert:
+    return Alert(
+        key=approvals.alert_key(change.shown_id),
+        kind=approvals.WAITING,
+        severity=Severity.WARNING,
+        summary="A looser velocity rule waits for another person's approval.",
+        detail={"approval": change.shown_id, "rule": change.name},
+    )
+
+
+def _kept(reason: str) -> str:
+    """As ``kept_reason``, with this slice's refusal."""
+    if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
+        raise RuleInvalid(faults=[Fault("/reason", f"is 1 to {REASON_LENGTH_MAX} characters")])
+    return clean_text(reason)

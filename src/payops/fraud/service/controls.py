@@ -48,7 +48,7 @@ def controls_of(
     )
     return Controls(
         velocity=velocity,
-        changing=Changing(velocity),
+        changing=Changing(velocity, timedelta(hours=settings.approvals.expire_hours)),
         devices=devices,
         guard=Guard(velocity, devices),
         messenger=Messenger(db, devices=devices, personal_data=personal_data, couriers=couriers),

@@ -1,7 +1,7 @@
 """The rules in force, remembered for a short while; and what many refusals lead to."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -73,24 +73,33 @@ class Velocity:
     async def watch(self, tx: Tx, users: Collection[str], now: datetime) -> None:
         """Look at ``users`` who have just met a limit, once their decisions are recorded.
 
-        The caller holds their locks.
+        The caller holds the locks under which these were counted, and no alert's.
         """
         if not users or not self._anomaly.refusals:
             return
         counts = await decisions.velocity_refusals(tx, users, now - _ANOMALY_WINDOW)
-        for user_id, refusals in counts.items():
-            if refusals >= self._anomaly.refusals:
-                await self._act_on(tx, user_id, refusals, now)
+        unusual = {u: counts[u] for u in sorted(counts) if counts[u] >= self._anomaly.refusals}
+        if unusual and self._anomaly.block_for is not None:
+            await self._block(tx, unusual, now + self._anomaly.block_for)
+        for user_id, refusals in unusual.items():
+            await self._tell(tx, user_id, refusals)
 
-    async def _act_on(self, tx: Tx, user_id: str, refusals: int, now: datetime) -> None:
-        if self._anomaly.block_for is not None:
-            await blocking.impose(
-                tx,
-                user_id,
-                reason=f"{refusals} velocity refusals within an hour",
-                by=WATCHER,
-                until=now + self._anomaly.block_for,
-            )
+    async def _block(self, tx: Tx, unusual: Mapping[str, int], until: datetime) -> None:
+        """Never in the place of a block that lasts longer: a person may have imposed it."""
+        await blocking.hold(tx, unusual)
+        blocks = await blocking.active(tx, unusual)
+        for user_id, refusals in unusual.items():
+            block = blocks.get(user_id)
+            if block is None or not block.lasts_until(until):
+                await blocking.impose(
+                    tx,
+                    user_id,
+                    reason=f"{refusals} velocity refusals within an hour",
+                    by=WATCHER,
+                    until=until,
+                )
+
+    async def _tell(self, tx: Tx, user_id: str, refusals: int) -> None:
         await alerts.raise_alert(
             tx,
             Alert(

@@ -1,7 +1,7 @@
 """Versions of velocity rules, and changes that wait for a second person."""
 
 import json
-from datetime import datetime
+from datetime import timedelta
 from uuid import UUID
 
 from payops.fraud.domain.changes import Change, ChangeState, Version
@@ -25,20 +25,37 @@ WHERE $1::text IS NULL OR name = $1 ORDER BY at DESC, name, version DESC LIMIT $
 
 _CHANGE = (
     "id, name, base_version, measure, limit_value, mode, reason, state, proposed_by, proposed_at, "
-    "decided_by, decided_at"
+    "decided_by, decided_at, decision_reason, expires_at, expires_at <= now() AS is_over"
 )
 
 _PROPOSE = """
 INSERT INTO velocity_rule_changes
-    (id, name, base_version, measure, limit_value, mode, reason, state, proposed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)
-RETURNING proposed_at
+    (id, name, base_version, measure, limit_value, mode, reason, state, proposed_by, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, now() + $9::interval)
 """
 
-_DECIDE = """
-UPDATE velocity_rule_changes SET state = $2, decided_by = $3, decided_at = now() WHERE id = $1
-RETURNING decided_at
-"""
+_DECIDE = f"""
+UPDATE velocity_rule_changes
+SET state = $2, decided_by = $3, decided_at = now(), decision_reason = $4 WHERE id = $1
+RETURNING {_CHANGE}
+"""  # noqa: S608 - constants only
+
+# Those that somebody is deciding on at this moment are left to them.
+_EXPIRE = f"""
+UPDATE velocity_rule_changes SET state = 'expired', decided_by = $1, decided_at = now()
+WHERE id IN (
+    SELECT id FROM velocity_rule_changes
+    WHERE state = 'pending' AND expires_at <= now() AND ($2::text IS NULL OR name = $2)
+    ORDER BY id FOR UPDATE SKIP LOCKED)
+RETURNING {_CHANGE}
+"""  # noqa: S608 - constants only
+
+_OVERTAKE = f"""
+UPDATE velocity_rule_changes
+SET state = 'overtaken', decided_by = $1, decided_at = now(), decision_reason = $4
+WHERE name = $2 AND state = 'pending' AND base_version < $3
+RETURNING {_CHANGE}
+"""  # noqa: S608 - constants only
 
 
 async def current(tx: Tx) -> dict[str, Rule]:
@@ -82,9 +99,9 @@ async def versions(tx: Tx, name: str | None, limit: int) -> list[Version]:
     ]
 
 
-async def propose(tx: Tx, change: Change) -> datetime:
+async def propose(tx: Tx, change: Change, lasts: timedelta) -> None:
     """Raises asyncpg's UniqueViolationError when another change of the rule waits."""
-    proposed_at: datetime = await tx.fetchval(
+    await tx.execute(
         _PROPOSE,
         change.id,
         change.name,
@@ -94,8 +111,8 @@ async def propose(tx: Tx, change: Change) -> datetime:
         change.mode,
         change.reason,
         change.proposed_by,
+        lasts,
     )
-    return proposed_at
 
 
 async def lock_change(tx: Tx, change_id: UUID) -> Change | None:
@@ -106,9 +123,27 @@ async def lock_change(tx: Tx, change_id: UUID) -> Change | None:
     return _change(row) if row else None
 
 
-async def decide(tx: Tx, change_id: UUID, state: ChangeState, person: str) -> datetime:
-    decided_at: datetime = await tx.fetchval(_DECIDE, change_id, state, person)
-    return decided_at
+async def decide(tx: Tx, change_id: UUID, state: ChangeState, person: str, reason: str) -> Change:
+    """Of a locked, pending one."""
+    return _change(await tx.fetchrow(_DECIDE, change_id, state, person, reason or None))
+
+
+async def expire(tx: Tx, by: str, name: str | None = None) -> list[Change]:
+    """What has waited for too long: of one rule or of all. One waits per rule at most."""
+    return [_change(row) for row in await tx.fetch(_EXPIRE, by, name)]
+
+
+async def overtake(tx: Tx, by: str, name: str, version: int, why: str) -> list[Change]:
+    """What waits although the rule is at ``version``, which it was not asked of."""
+    return [_change(row) for row in await tx.fetch(_OVERTAKE, by, name, version, why)]
+
+
+async def change_of(tx: Tx, change_id: UUID) -> Change | None:
+    row = await tx.fetchrow(
+        f"SELECT {_CHANGE} FROM velocity_rule_changes WHERE id = $1",  # noqa: S608 - constants only
+        change_id,
+    )
+    return _change(row) if row else None
 
 
 async def changes(tx: Tx, state: ChangeState | None, limit: int) -> list[Change]:
@@ -150,4 +185,7 @@ def _change(row: Record) -> Change:
         proposed_at=row["proposed_at"],
         decided_by=row["decided_by"],
         decided_at=row["decided_at"],
+        decision_reason=row["decision_reason"],
+        expires_at=row["expires_at"],
+        is_over=bool(row["is_over"]),
     )

@@ -17,7 +17,7 @@ from payops.switches import service as switches
 from payops.switches.domain import Switch
 from payops.withdrawals import domain as withdrawals
 from payops.withdrawals.domain import Withdrawal
-from payops.withdrawals.service import resolving
+from payops.withdrawals.service import resolving, writing_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,21 @@ class Acts:
         return {
             Action.WITHDRAWAL_RESOLVE: self.resolve,
             Action.WITHDRAWAL_REFUND: self.refund,
+            Action.WITHDRAWAL_WRITE_OFF: write_off,
             Action.DEPOSIT_RESOLVE: review,
             Action.SWITCH_RESUME: resume,
             Action.USER_UNBLOCK: unblock,
         }
 
     async def resolve(self, tx: Tx, approval: Approval, by: Person) -> Effect:
+        """Only on what was known when it was asked for: the rail may have answered since."""
+        withdrawal_id = withdrawals.read(approval.wanted.subject)
+        payout = await resolving.locked(tx, withdrawal_id)
+        if payloads.stood(payout) != approval.wanted.payload.get("stood"):
+            raise Overtaken("More is known of the payout than when it was asked for.")
         moved = await resolving.resolve(
             tx,
-            withdrawals.read(approval.wanted.subject),
+            withdrawal_id,
             payloads.resolution_of(approval.wanted.payload),
             actor=by.actor,
             detail=_origin(approval),
@@ -58,6 +64,19 @@ class Acts:
         return Effect(_payout(moved.before), _payout(moved.after))
 
 
+async def write_off(tx: Tx, approval: Approval, by: Person) -> Effect:
+    withdrawal_id = withdrawals.read(approval.wanted.subject)
+    before = await resolving.locked(tx, withdrawal_id)
+    after = await writing_off.write_off(
+        tx,
+        withdrawal_id,
+        payloads.receipt_of(approval.wanted.payload),
+        actor=by.actor,
+        detail=_origin(approval),
+    )
+    return Effect(_payout(before), {**_payout(after), "lossMinor": after.amount_minor})
+
+
 async def review(tx: Tx, approval: Approval, by: Person) -> Effect:
     before, after = await reviewing.decide(
         tx,
@@ -71,7 +90,7 @@ async def review(tx: Tx, approval: Approval, by: Person) -> Effect:
 async def resume(tx: Tx, approval: Approval, by: Person) -> Effect:
     """Only what was halted when it was asked for: a later halt has reasons of its own."""
     name = approval.wanted.subject
-    (before,) = await switches.every(tx, [name])
+    before = await switches.locked(tx, name)
     if not before.is_halted or halted_at(before) != approval.wanted.payload.get("haltedAt"):
         raise Overtaken("The switch was thrown since it was asked for.")
     await switches.resume(tx, name, reason=approval.wanted.reason, actor=by.actor)

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
+from payops.access.domain import Principal
 from payops.approvals.domain import Person, State
 from payops.idempotency.api import HEADER, IdempotencyKey, respond
 from payops.infra.web.body import json_body, parse
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Cursor, Limit, PageReply, answer, page_of, read_cursor
 from payops.infra.web.wire import accepts, problems
+from payops.ops.access import READ, Approver, Reader, Writer
 from payops.ops.approvals.refunding import Refunding
 from payops.ops.approvals.schemas import (
     ApprovalReply,
@@ -22,17 +22,14 @@ from payops.ops.approvals.schemas import (
     RefundRequest,
     ResolveRequest,
     ReviewRequest,
+    WriteOffRequest,
     rebuilt,
 )
 from payops.ops.approvals.service import ApprovalDesk
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
-Approver = Annotated[Principal, Depends(requires(Scope.OPS_APPROVE))]
 TxId = Annotated[str, Path(alias="txId")]
 InvoiceId = Annotated[str, Path(alias="invoiceId")]
 
-_READ = problems(401, 403, 422, 429, 503)
 _ASK = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
 _DECIDE = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
 _PENDING = 202
@@ -49,6 +46,7 @@ class ApprovalsApi:
 def router(api: ApprovalsApi) -> APIRouter:
     routes = APIRouter(prefix="/api/ops", tags=["operations"])
     _add_withdrawals(routes, api)
+    _add_losses(routes, api)
     _add_invoices(routes, api)
     _add_list(routes, api)
     _add_decisions(routes, api)
@@ -126,6 +124,32 @@ def _add_withdrawals(routes: APIRouter, api: ApprovalsApi) -> None:
         return respond(rebuilt(given) if given.body is None else given)
 
 
+def _add_losses(routes: APIRouter, api: ApprovalsApi) -> None:
+    @routes.post(
+        "/withdrawals/{txId}/write-off",
+        status_code=_PENDING,
+        response_model=PendingReply,
+        operation_id="opsWriteOffWithdrawal",
+        summary="Have a payout accepted as paid that was given back; another person approves",
+        responses=_ASK,
+        openapi_extra=accepts(WriteOffRequest),
+    )
+    async def write_off_withdrawal(
+        request: Request,
+        principal: Writer,
+        tx_id: TxId,
+        body: Annotated[WriteOffRequest, Depends(json_body(WriteOffRequest))],
+    ) -> Response:
+        asked = await api.desk.ask_write_off(
+            tx_id,
+            body.receipt,
+            reason=body.reason,
+            by=person_of(principal),
+            request_id=context_of(request).request_id,
+        )
+        return answer(PendingReply.of(asked), _PENDING)
+
+
 def _add_invoices(routes: APIRouter, api: ApprovalsApi) -> None:
     @routes.post(
         "/invoices/{invoiceId}/resolve",
@@ -157,7 +181,7 @@ def _add_list(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=PageReply[ApprovalReply],
         operation_id="opsListApprovals",
         summary="What two people decide or decided, loosened velocity rules included",
-        responses=_READ,
+        responses=READ,
     )
     async def list_approvals(
         _: Reader, status: State | None = None, limit: Limit = 20, cursor: Cursor = None

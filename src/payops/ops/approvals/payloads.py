@@ -7,13 +7,14 @@ from typing import Any
 from payops.deposits.service import reviewing
 from payops.deposits.service.reviewing import Review
 from payops.kernel.money import CURRENCIES, Money
+from payops.withdrawals.domain import Withdrawal
 from payops.withdrawals.service import resolving
 from payops.withdrawals.service.deciding import Bearer
 from payops.withdrawals.service.resolving import Resolution
 
 
-def of_resolution(resolution: Resolution) -> dict[str, object]:
-    found: dict[str, object] = {"outcome": resolution.verdict.value}
+def of_resolution(resolution: Resolution, payout: Withdrawal) -> dict[str, object]:
+    found: dict[str, object] = {"outcome": resolution.verdict.value, "stood": stood(payout)}
     if resolution.receipt is not None:
         found["receipt"] = resolution.receipt
     return found
@@ -23,12 +24,31 @@ def resolution_of(payload: Mapping[str, Any]) -> Resolution:
     return Resolution(resolving.Verdict(payload["outcome"]), payload.get("receipt"))
 
 
+def stood(payout: Withdrawal) -> dict[str, object]:
+    """What is known of a payout: whoever decides on it decides on this and nothing later."""
+    return {
+        "status": payout.state.value,
+        "providerReference": payout.provider_reference,
+        "receipt": payout.receipt,
+        "attempts": payout.attempts,
+    }
+
+
 def of_bearer(bearer: Bearer) -> dict[str, object]:
     return {"borneBy": bearer.value}
 
 
 def bearer_of(payload: Mapping[str, Any]) -> Bearer:
     return Bearer(payload["borneBy"])
+
+
+def of_receipt(receipt: str) -> dict[str, object]:
+    return {"receipt": receipt}
+
+
+def receipt_of(payload: Mapping[str, Any]) -> str:
+    receipt: str = payload["receipt"]
+    return receipt
 
 
 def of_review(review: Review) -> dict[str, object]:

@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from payops.approvals.domain import Action, Approval, State
-from payops.approvals.service import REASON_LENGTH_MAX
 from payops.audit.domain import HOUSE
 from payops.deposits.service import reviewing
 from payops.fraud.domain.changes import Change
 from payops.idempotency.domain import Answer
+from payops.infra.reasons import REASON_LENGTH_MAX
 from payops.infra.web.amounts import MoneyText
 from payops.infra.web.problem import problem_body, problem_headers, status_of
 from payops.infra.web.replies import body_of
@@ -36,6 +36,7 @@ Reason = Annotated[
 Receipt = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$", description="M-Pesa's, if they have it"),
+    AfterValidator(str.upper),  # people type it either way, and it is claimed once
 ]
 Coins = Annotated[
     str,
@@ -56,6 +57,11 @@ class ResolveRequest(Wire):
         if self.receipt is not None and self.outcome is resolving.Verdict.FAILED:
             raise Invalid(faults=[Fault("/receipt", "means nothing for what was not paid")])
         return Resolution(self.outcome, self.receipt)
+
+
+class WriteOffRequest(Wire):
+    receipt: Receipt
+    reason: Reason
 
 
 class RefundRequest(Wire):
@@ -110,7 +116,9 @@ class ApprovalReply(WireReply):
     action: Action | Literal["velocity_loosen"]
     subject: str = Field(description="What it is about: an id of ours, or a name")
     user_id: str | None = None
-    asked: Mapping[str, Any] = Field(description="What exactly is to be done")
+    asked: Mapping[str, Any] = Field(
+        description="What exactly is to be done, and how things stood when it was asked for"
+    )
     reason: str
     status: State
     asked_by: str = Field(description="The person, who may not decide on it")
@@ -156,8 +164,10 @@ class ApprovalReply(WireReply):
             status=State(change.state.value),
             asked_by=change.proposed_by,
             asked_at=change.proposed_at,
+            expires_at=change.expires_at,
             decided_by=change.decided_by,
             decided_at=change.decided_at,
+            decision_reason=change.decision_reason,
         )
 
 

@@ -5,15 +5,15 @@ beside the others, under their own ids.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from payops.approvals import domain
 from payops.approvals import service as approvals
 from payops.approvals.domain import Action, Approval, Person, State, Wanted
-from payops.approvals.errors import ApprovalNotFound
+from payops.approvals.errors import ApprovalNotFound, Overtaken
 from payops.approvals.service import Approvals
 from payops.deposits.domain import invoices
 from payops.deposits.errors import InvoiceNotFound
@@ -22,22 +22,16 @@ from payops.deposits.service import reviewing
 from payops.deposits.service.reviewing import Review
 from payops.fraud.domain.changes import CHANGE_PREFIX, Change, ChangeState, read_change
 from payops.fraud.service import changing
-from payops.fraud.service.changing import Changing
+from payops.fraud.service.changing import Changing, Decision
 from payops.infra.db import Database, Tx
 from payops.infra.web.amounts import money_of
 from payops.ops.approvals import payloads
 from payops.ops.service.withdrawals import withdrawal_id_of
-from payops.withdrawals.service import resolving
+from payops.withdrawals.service import resolving, writing_off
 from payops.withdrawals.service.deciding import Bearer
 from payops.withdrawals.service.resolving import Resolution
 
 Listed: TypeAlias = Approval | Change
-
-_CHANGE_STATES: Final = {
-    State.PENDING: ChangeState.PENDING,
-    State.APPROVED: ChangeState.APPROVED,
-    State.REJECTED: ChangeState.REJECTED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,7 @@ class ApprovalDesk:
                 subject=withdrawal.txid,
                 user_id=withdrawal.user_id,
                 reason=reason,
-                payload=payloads.of_resolution(resolution),
+                payload=payloads.of_resolution(resolution, withdrawal),
             )
             return await self.approvals.ask(tx, wanted, by, request_id=request_id)
 
@@ -116,6 +110,28 @@ class ApprovalDesk:
         )
         return await self.approvals.ask(tx, wanted, by, request_id=request_id)
 
+    async def ask_write_off(
+        self, txid: str, receipt: str, *, reason: str, by: Person, request_id: str | None = None
+    ) -> Approval:
+        """Have a payout accepted as paid whose money went back to the user.
+
+        Raises as ``writing_off.writable_off`` and ``ask``.
+        """
+        withdrawal_id = withdrawal_id_of(txid)
+
+        async def work(tx: Tx) -> Approval:
+            withdrawal = await writing_off.writable_off(tx, withdrawal_id)
+            wanted = Wanted(
+                action=Action.WITHDRAWAL_WRITE_OFF,
+                subject=withdrawal.txid,
+                user_id=withdrawal.user_id,
+                reason=reason,
+                payload=payloads.of_receipt(receipt),
+            )
+            return await self.approvals.ask(tx, wanted, by, request_id=request_id)
+
+        return await self.db.run(work)
+
     async def ask_review(
         self, invoice: str, verdict: Verdict, *, by: Person, request_id: str | None = None
     ) -> Approval:
@@ -146,58 +162,63 @@ class ApprovalDesk:
             found: list[Listed] = list(
                 await approvals.page(tx, state=state, before=before, limit=limit)
             )
-            if state is None or state in _CHANGE_STATES:
-                asked = await changing.changes(tx, _CHANGE_STATES[state] if state else None)
-                found += [one for one in asked if before is None or one.id < before]
+            asked = await changing.changes(tx, ChangeState(state.value) if state else None)
+            found += [one for one in asked if before is None or one.id < before]
         return sorted(found, key=lambda one: one.id, reverse=True)[:limit]
 
     async def approve(
         self, shown_id: str, *, by: Person, reason: str = "", request_id: str | None = None
     ) -> Listed:
-        """Allow it and do it. Raises as ``Approvals.approve`` or ``Changing.approve``."""
+        """Allow it and do it; what was overtaken meanwhile is closed, and refused.
+
+        Raises as ``Approvals.approve`` or ``Changing.approve``.
+        """
         if shown_id.startswith(f"{CHANGE_PREFIX}_"):
-            return await self._decide_change(shown_id, ChangeState.APPROVED, by)
+            decision = Decision(by.owner, by.actor, reason, request_id)
+            return await self._approve_change(_change_id(shown_id), decision)
         known = _id(shown_id)
-        return await self.db.run(
-            lambda tx: self.approvals.approve(tx, known, by, reason=reason, request_id=request_id)
-        )
+        try:
+            return await self.db.run(
+                lambda tx: self.approvals.approve(
+                    tx, known, by, reason=reason, request_id=request_id
+                )
+            )
+        except Overtaken as overtaken:
+            why = str(overtaken)
+            await self.db.run(lambda tx: approvals.overtake(tx, known, why, request_id=request_id))
+            raise
 
     async def reject(
         self, shown_id: str, *, by: Person, reason: str = "", request_id: str | None = None
     ) -> Listed:
         """Close it without effect. Raises as ``Approvals.reject`` or ``Changing.reject``."""
         if shown_id.startswith(f"{CHANGE_PREFIX}_"):
-            return await self._decide_change(shown_id, ChangeState.REJECTED, by)
+            change_id = _change_id(shown_id)
+            decision = Decision(by.owner, by.actor, reason, request_id)
+            return await self.db.run(lambda tx: self.rules.reject(tx, change_id, decision))
         known = _id(shown_id)
         return await self.db.run(
             lambda tx: self.approvals.reject(tx, known, by, reason=reason, request_id=request_id)
         )
 
-    async def _decide_change(self, shown_id: str, state: ChangeState, by: Person) -> Change:
-        try:
-            change_id = read_change(shown_id)
-        except ValueError:
-            raise ApprovalNotFound from None
-
-        async def work(tx: Tx) -> Change:
-            pending = await changing.changes(tx, ChangeState.PENDING)
-            decide = self.rules.approve if state is ChangeState.APPROVED else self.rules.reject
-            await decide(tx, change_id, person=by.owner, actor=by.actor)
-            (change,) = [one for one in pending if one.id == change_id]
-            return replace(
-                change,
-                state=state,
-                decided_by=by.name,
-                decided_at=await tx.fetchval("SELECT now()"),
-            )
-
-        return await self.db.run(work)
+    async def _approve_change(self, change_id: UUID, decision: Decision) -> Change:
+        await changing.approve(self.db, self.rules, change_id, decision)
+        async with self.db.transaction(read_only=True) as tx:
+            return await changing.change_of(tx, change_id)
 
 
 def _id(shown_id: str) -> UUID:
     """Raises ``ApprovalNotFound`` for whatever is not one of our ids."""
     try:
         return domain.read(shown_id)
+    except ValueError:
+        raise ApprovalNotFound from None
+
+
+def _change_id(shown_id: str) -> UUID:
+    """Raises ``ApprovalNotFound`` for whatever is not one of our ids."""
+    try:
+        return read_change(shown_id)
     except ValueError:
         raise ApprovalNotFound from None
 

@@ -7,20 +7,16 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
 from payops.approvals.domain import Approval
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import Wire, WireReply, accepts, problems
+from payops.ops.access import Reader, Writer
 from payops.ops.approvals.api import person_of
 from payops.ops.approvals.schemas import PendingReply
 from payops.ops.switches.service import SwitchDesk
 from payops.switches.domain import Switch
-
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
 
 
 class SwitchRequest(Wire):

@@ -26,7 +26,12 @@ class SwitchDesk:
     async def halt(
         self, name: str, *, reason: str, by: Person, request_id: str | None = None
     ) -> Switch:
-        """Halt ``name``, which one person may; it may be so already. Raises ``UnknownSwitch``."""
+        """Halt ``name``, which one person may; it may be so already.
+
+        Raises:
+            UnknownSwitch: there is none of this name.
+            Invalid: no reason, or one that is too long.
+        """
         switches.check_name(name, self.names)
 
         async def work(tx: Tx) -> Switch:

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope
+from payops.access.domain import USER_ID_PATTERN
 from payops.approvals.domain import Approval
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import accepts, problems
+from payops.ops.access import Reader, Writer
 from payops.ops.approvals.api import person_of
 from payops.ops.approvals.schemas import PendingReply
 from payops.ops.service import Operations
@@ -24,8 +24,6 @@ from payops.ops.users.schemas import (
     UserReply,
 )
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
 UserId = Annotated[str, Path(alias="userId", pattern=USER_ID_PATTERN)]
 
 _ACT = problems(400, 401, 403, 409, 413, 422, 429, 503)

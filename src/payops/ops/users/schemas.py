@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from payops.fraud.domain.blocks import REASON_LENGTH_MAX, Block
+from payops.fraud.domain.blocks import Block
 from payops.fraud.schemas import DeviceReply
+from payops.infra.reasons import REASON_LENGTH_MAX
 from payops.infra.web.replies import MoneyReply
 from payops.infra.web.wire import Wire, WireReply
 from payops.kernel.money import CURRENCIES, Money

@@ -26,7 +26,7 @@ from payops.ledger import service as ledger
 from payops.ledger.domain import Wallet
 from payops.ops.service import Operations
 from payops.withdrawals.domain import State, Withdrawal
-from payops.withdrawals.errors import NotCancellable
+from payops.withdrawals.errors import NotCancellable, WithdrawalsHalted
 from payops.withdrawals.service import keeping
 from payops.withdrawals.service.keeping import Filters
 
@@ -90,6 +90,7 @@ async def block(
     db = operations.db
 
     async def work(tx: Tx) -> Block:
+        await blocking.hold(tx, [user_id])
         standing = (await blocking.active(tx, [user_id])).get(user_id)
         is_shorter = standing is not None and _ends_before(until, standing.until)
         if is_shorter and await operations.stakes.need_two(tx, user_id):
@@ -166,13 +167,13 @@ async def _give_back(db: Database, metrics: Metrics, user_id: str, actor: str) -
 
 
 async def _cancel(metrics: Metrics, withdrawal: Withdrawal, actor: str, tx: Tx) -> bool:
-    """False when it was taken up meanwhile, or the block was lifted."""
+    """False when it was taken up meanwhile, or the block was lifted, or all is halted."""
     user_id = withdrawal.user_id
     if not await blocking.active(tx, [user_id]):
         return False
     try:
         await keeping.cancel(tx, withdrawal.id, user_id=user_id, actor=actor, metrics=metrics)
-    except NotCancellable:
+    except (NotCancellable, WithdrawalsHalted):
         log.info("block.not_cancellable", withdrawal_id=withdrawal.txid, user_id=user_id)
         return False
     return True

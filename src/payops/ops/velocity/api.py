@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
+from payops.access.domain import Principal
 from payops.fraud.domain.changes import ChangeState, Version
 from payops.fraud.domain.rules import Action, Mode
 from payops.infra.web.body import json_body
+from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import accepts, problems
+from payops.ops.access import READ, Approver, Reader, Writer
 from payops.ops.velocity.schemas import (
     BacktestReply,
     BacktestRequest,
@@ -26,13 +27,9 @@ from payops.ops.velocity.schemas import (
 )
 from payops.ops.velocity.service import Actor, VelocityDesk
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
-Approver = Annotated[Principal, Depends(requires(Scope.OPS_APPROVE))]
 RuleName = Annotated[str, Path(alias="rule", max_length=64)]
 ChangeId = Annotated[str, Path(alias="changeId", max_length=64)]
 
-_READ = problems(401, 403, 422, 429, 503)
 _WRITE = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
 _DECIDE = problems(401, 403, 404, 409, 422, 429, 503)
 _PENDING_APPROVAL = 202
@@ -52,7 +49,7 @@ def _add_reads(routes: APIRouter, desk: VelocityDesk) -> None:
         response_model=ReportReply,
         operation_id="opsVelocityReport",
         summary="The rules as they stand, and how often each was met, by the hour",
-        responses=_READ,
+        responses=READ,
     )
     async def report(_: Reader, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24) -> Response:
         return answer(ReportReply.of(await desk.report(hours=hours)))
@@ -62,7 +59,7 @@ def _add_reads(routes: APIRouter, desk: VelocityDesk) -> None:
         response_model=VersionsReply,
         operation_id="opsVelocityHistory",
         summary="Who changed which rule, from what to what, and why",
-        responses=_READ,
+        responses=READ,
     )
     async def history(
         _: Reader, rule: Annotated[str | None, Query(min_length=1, max_length=64)] = None
@@ -96,10 +93,13 @@ def _add_rules(routes: APIRouter, desk: VelocityDesk) -> None:
         openapi_extra=accepts(RuleRequest),
     )
     async def make_rule(
-        principal: Writer, body: Annotated[RuleRequest, Depends(json_body(RuleRequest))]
+        request: Request,
+        principal: Writer,
+        body: Annotated[RuleRequest, Depends(json_body(RuleRequest))],
     ) -> Response:
         rule = body.rule(body.name, body.action, body.mode)
-        return answer(VersionReply.of(await desk.make(rule, body.reason, _by(principal))), 201)
+        made = await desk.make(rule, body.reason, _by(principal, request))
+        return answer(VersionReply.of(made), 201)
 
     @routes.put(
         "/rules/{rule}",
@@ -113,12 +113,17 @@ def _add_rules(routes: APIRouter, desk: VelocityDesk) -> None:
         openapi_extra=accepts(ChangeRequest),
     )
     async def change_rule(
+        request: Request,
         principal: Writer,
         rule: RuleName,
         body: Annotated[ChangeRequest, Depends(json_body(ChangeRequest))],
     ) -> Response:
         done = await desk.change(
-            rule, limit=body.limit, mode=body.mode, reason=body.reason, by=_by(principal)
+            rule,
+            limit=body.limit,
+            mode=body.mode,
+            reason=body.reason,
+            by=_by(principal, request),
         )
         if isinstance(done, Version):
             return answer(VersionReply.of(done))
@@ -131,7 +136,7 @@ def _add_changes(routes: APIRouter, desk: VelocityDesk) -> None:
         response_model=ChangesReply,
         operation_id="opsListVelocityChanges",
         summary="Changes that were asked for, newest first",
-        responses=_READ,
+        responses=READ,
     )
     async def list_changes(_: Reader, state: ChangeState | None = None) -> Response:
         found = await desk.changes(state)
@@ -144,8 +149,11 @@ def _add_changes(routes: APIRouter, desk: VelocityDesk) -> None:
         summary="Put another person's change into force",
         responses=_DECIDE,
     )
-    async def approve_change(principal: Approver, change_id: ChangeId) -> Response:
-        return answer(VersionReply.of(await desk.approve(change_id, _by(principal))))
+    async def approve_change(
+        request: Request, principal: Approver, change_id: ChangeId
+    ) -> Response:
+        approved = await desk.approve(change_id, _by(principal, request))
+        return answer(VersionReply.of(approved))
 
     @routes.post(
         "/changes/{changeId}/reject",
@@ -154,9 +162,10 @@ def _add_changes(routes: APIRouter, desk: VelocityDesk) -> None:
         summary="Close a change without effect; one's own is taken back",
         responses=_DECIDE,
     )
-    async def reject_change(principal: Approver, change_id: ChangeId) -> Response:
-        return answer(ChangeReply.of(await desk.reject(change_id, _by(principal))))
+    async def reject_change(request: Request, principal: Approver, change_id: ChangeId) -> Response:
+        rejected = await desk.reject(change_id, _by(principal, request))
+        return answer(ChangeReply.of(rejected))
 
 
-def _by(principal: Principal) -> Actor:
-    return Actor(principal.caller, principal.owner)
+def _by(principal: Principal, request: Request) -> Actor:
+    return Actor(principal.caller, principal.owner, context_of(request).request_id)

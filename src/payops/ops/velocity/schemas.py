@@ -167,8 +167,10 @@ class ChangeReply(WireReply):
     state: ChangeState
     proposed_by: str
     proposed_at: datetime | None = None
+    expires_at: datetime | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
+    decision_reason: str | None = None
 
     @classmethod
     def of(cls, change: Change) -> "ChangeReply":
@@ -182,8 +184,10 @@ class ChangeReply(WireReply):
             state=change.state,
             proposed_by=change.proposed_by,
             proposed_at=change.proposed_at,
+            expires_at=change.expires_at,
             decided_by=change.decided_by,
             decided_at=change.decided_at,
+            decision_reason=change.decision_reason,
         )
 
 

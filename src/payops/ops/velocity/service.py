@@ -11,7 +11,7 @@ from payops.fraud.domain.changes import Change, ChangeState, Version, read_chang
 from payops.fraud.domain.rules import Mode, Rule
 from payops.fraud.errors import ChangeNotFound
 from payops.fraud.service import changing, decisions
-from payops.fraud.service.changing import Changing
+from payops.fraud.service.changing import Changing, Decision
 from payops.fraud.service.decisions import Hits
 from payops.infra.db import Database
 from payops.withdrawals.service import backtesting
@@ -34,6 +34,10 @@ class Actor:
 
     name: str
     person: str
+    request_id: str | None = None
+
+    def decision(self, reason: str = "") -> Decision:
+        return Decision(self.person, self.name, reason, self.request_id)
 
 
 class VelocityDesk:
@@ -62,7 +66,14 @@ class VelocityDesk:
     async def make(self, rule: Rule, reason: str, by: Actor) -> Version:
         """A new rule. Raises as ``Changing.make``."""
         return await self._db.run(
-            lambda tx: self._rules.make(tx, rule, reason=reason, person=by.person, actor=by.name)
+            lambda tx: self._rules.make(
+                tx,
+                rule,
+                reason=reason,
+                person=by.person,
+                actor=by.name,
+                request_id=by.request_id,
+            )
         )
 
     async def change(
@@ -71,23 +82,25 @@ class VelocityDesk:
         """Another limit or mode, or the proposal of one. Raises as ``Changing.change``."""
         return await self._db.run(
             lambda tx: self._rules.change(
-                tx, name, limit=limit, mode=mode, reason=reason, person=by.person, actor=by.name
+                tx,
+                name,
+                limit=limit,
+                mode=mode,
+                reason=reason,
+                person=by.person,
+                actor=by.name,
+                request_id=by.request_id,
             )
         )
 
     async def approve(self, change_id: str, by: Actor) -> Version:
         """Raises as ``Changing.approve``."""
-        known = _id(change_id)
-        return await self._db.run(
-            lambda tx: self._rules.approve(tx, known, person=by.person, actor=by.name)
-        )
+        return await changing.approve(self._db, self._rules, _id(change_id), by.decision())
 
     async def reject(self, change_id: str, by: Actor) -> Change:
         """Raises as ``Changing.reject``."""
         known = _id(change_id)
-        return await self._db.run(
-            lambda tx: self._rules.reject(tx, known, person=by.person, actor=by.name)
-        )
+        return await self._db.run(lambda tx: self._rules.reject(tx, known, by.decision()))
 
     async def backtest(self, rule: Rule, *, days: int) -> Backtest:
         """``rule`` over the last ``days``. Raises as ``backtesting.backtest``."""
