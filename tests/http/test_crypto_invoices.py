@@ -13,7 +13,6 @@ from payops.deposits.domain.invoices import Checkout
 from payops.deposits.domain.states import State
 from payops.deposits.ports import (
     AnswerLost,
-    Capabilities,
     CredentialRefused,
     NotDelivered,
     Reason,
@@ -197,7 +196,7 @@ async def test_a_checkout_that_nobody_has_is_refused(api: Api, mint: Mint) -> No
     """
     A provider without pages does not sell one.
     """
-    mint.capabilities = Capabilities(frozenset({Checkout.ADDRESS}), False, True)
+    mint.checkouts = frozenset({Checkout.ADDRESS})
 
     refused = await asks(api, payCurrency=None, checkout="hosted")
     assert (422, "unsupported_currency") == code_of(refused)

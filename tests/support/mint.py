@@ -19,7 +19,6 @@ from payops.deposits.domain.invoices import Checkout
 from payops.deposits.domain.states import State
 from payops.deposits.ports import (
     Arrival,
-    Capabilities,
     Coin,
     Intent,
     NoAnswer,
@@ -93,6 +92,7 @@ def _claimed(content: dict[str, Any]) -> Snapshot | None:
         price=Money(price, USD) if price is not None else None,
         coin=content.get("coin"),
         address=content.get("address"),
+        memo=content.get("memo"),
         arrivals=arrivals,
     )
 
@@ -102,9 +102,7 @@ class Mint:
     """Opens a payment for each intent; a test moves it on with ``becomes`` and ``arrives``."""
 
     name: str = "mint"
-    capabilities: Capabilities = field(
-        default_factory=lambda: Capabilities(frozenset(Checkout), False, True)
-    )
+    checkouts: frozenset[Checkout] = frozenset(Checkout)
     notifications: WebhookSource = field(default_factory=MintNotifications)
     book: dict[str, Snapshot] = field(default_factory=dict)
     intents: list[Intent] = field(default_factory=list)
@@ -115,6 +113,7 @@ class Mint:
     offered: dict[str, Coin] = field(
         default_factory=lambda: {coin.code: coin for coin in (BTC, ETH, XRP)}
     )
+    withheld: dict[str, tuple[str, ...]] = field(default_factory=dict)
     least: Money = field(default_factory=lambda: Money(100, USD))
     usd_per_coin: Decimal | None = Decimal(1000)  # None: it does not say
     quote_expires_at: datetime | None = None

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from payops.deposits.domain.invoices import Checkout
+from payops.deposits.domain.prices import StatedPrice
 from payops.deposits.domain.states import State
 from payops.kernel.money import Money
 from payops.webhooks.ports import WebhookSource
@@ -27,13 +28,6 @@ class Coin:
     network: str  # as ``deposits.addresses`` names it: bitcoin, ethereum, tron, …
     decimals: int
     has_memo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    checkouts: frozenset[Checkout]
-    has_idempotent_create: bool  # the same order id twice is one payment
-    refunds_are_reported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +47,8 @@ class Opened:
     With ``Checkout.ADDRESS`` there is an address and an amount; its memo, if the network
     has one, is part of it. They are not yet checked. ``is_page``: the reference is a page's
     and cannot be read back; payments picked on it become known by notifications.
+    ``left_out`` is what its provider repeats in every such answer and did not in this one,
+    ``order`` or ``price``: silence where an answer is due is no agreement.
     """
 
     reference: str
@@ -64,8 +60,15 @@ class Opened:
     network: str | None = None
     url: str | None = None
     quote_expires_at: datetime | None = None
-    price: Money | None = None  # as the provider repeated it
+    price: StatedPrice | None = None  # as the provider repeated it
     order_id: str | None = None
+    left_out: frozenset[str] = frozenset()
+
+
+def left_out(order_id: str | None, price: StatedPrice | None) -> frozenset[str]:
+    """What ``Opened.left_out`` is, of a provider that always repeats both."""
+    told = {"order": order_id, "price": price}
+    return frozenset(name for name, value in told.items() if value is None)
 
 
 class Reason(StrEnum):
@@ -139,13 +142,14 @@ class Snapshot:
     parent_reference: str | None = None
     hosted_reference: str | None = None  # the page it was picked on
     children: tuple[str, ...] = ()
-    price: Money | None = None
+    price: StatedPrice | None = None
     coin: str | None = None
     pay_amount: Decimal | None = None
     address: str | None = None
     memo: str | None = None
     network: str | None = None
     quote_expires_at: datetime | None = None
+    opened_at: datetime | None = None  # when the provider made its quote
     arrivals: tuple[Arrival, ...] = ()
     flags: frozenset[str] = field(default_factory=frozenset)
 
@@ -181,7 +185,7 @@ class CryptoProvider(Protocol):
     """One way to be paid in coins."""
 
     name: str
-    capabilities: Capabilities
+    checkouts: frozenset[Checkout]
     notifications: WebhookSource  # its ``read`` gives a ``Notice``
 
     async def coins(self) -> Mapping[str, Coin] | NoAnswer:
@@ -189,6 +193,12 @@ class CryptoProvider(Protocol):
 
     def known_coin(self, code: str) -> Coin | None:
         """One of them, as last read; also one that is not offered at the moment. Asks nobody."""
+
+    @property
+    def withheld(self) -> Mapping[str, tuple[str, ...]]:
+        """Coins that are not offered because the provider's record is not what we know of them,
+        by code, with the fields in question, as last read. Asks nobody.
+        """
 
     async def minimum(self, coin: Coin, checkout: Checkout) -> Money | NoAnswer:
         """The least that may be asked for in US dollars, with a margin; cached for a minute."""

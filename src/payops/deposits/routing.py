@@ -105,7 +105,7 @@ async def _route(
     one: Registered, wanted: Wanted, charged: Money, halted: Collection[str]
 ) -> Route | PayopsError:
     provider = one.provider
-    if wanted.checkout not in provider.capabilities.checkouts:
+    if wanted.checkout not in provider.checkouts:
         return UnsupportedCurrency()
     if one.name in halted:
         return DepositsHalted()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from payops.deposits.domain.invoices import Checkout, Invoice
 from payops.deposits.domain.states import State
+from payops.deposits.service.matching import is_suspect
 from payops.deposits.service.requesting import Request, Result
 from payops.idempotency.domain import Answer
 from payops.infra.web.amounts import MoneyText
@@ -51,28 +52,34 @@ class InvoiceReply(WireReply):
     created_at: datetime
     quote_expires_at: datetime | None = None
     credited: MoneyReply | None = None
-    rate: str | None = Field(None, description="Shillings a dollar, of an invoice in shillings")
+    rate: str | None = Field(
+        None, description="Shillings a dollar, of an invoice in shillings; two decimals at least"
+    )
 
     @classmethod
     def of(cls, invoice: Invoice) -> "InvoiceReply":
+        """Where to pay is not said while it may be another's: until people have decided on a
+        contradiction of the provider's.
+        """
         credited = invoice.credited_minor
+        is_payable = not is_suspect(invoice)
         return cls(
             invoice_id=invoice.shown_id,
             user_id=invoice.user_id,
             price=MoneyReply.of(invoice.price),
             pay_currency=invoice.coin,
-            pay_amount=plain(invoice.pay_amount),
-            address=invoice.address,
+            pay_amount=plain(invoice.pay_amount) if is_payable else None,
+            address=invoice.address if is_payable else None,
             network=invoice.network,
-            memo=invoice.memo,
-            checkout_url=invoice.checkout_url,
+            memo=invoice.memo if is_payable else None,
+            checkout_url=invoice.checkout_url if is_payable else None,
             provider=invoice.provider,
             provider_reference=invoice.provider_reference,
             status=invoice.state,
             created_at=invoice.created_at,
             quote_expires_at=invoice.quote_expires_at,
             credited=MoneyReply.of(Money(credited, invoice.price.currency)) if credited else None,
-            rate=plain(invoice.rate),
+            rate=rate_text(invoice.rate) if invoice.rate is not None else None,
         )
 
 
@@ -90,6 +97,14 @@ class AddressReply(WireReply):
 def plain(amount: Decimal | None) -> str | None:
     """All digits and no exponent: ``0.00001``, never ``1E-5``."""
     return None if amount is None else f"{amount:f}"
+
+
+def rate_text(rate: Decimal) -> str:
+    """No exponent, and of the digits after the point two at least and no noughts after those:
+    ``130.00``, ``129.695``.
+    """
+    whole, _, decimals = f"{rate:f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def location(shown_id: str) -> str:

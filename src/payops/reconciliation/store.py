@@ -38,6 +38,13 @@ UPDATE reconciliation_breaks SET owner = $2 WHERE id = $1 AND closed_at IS NULL
 RETURNING {_COLUMNS}
 """  # noqa: S608 - constants only
 
+# In one order: who closes another difference of the same payment waits here.
+_LOCK_PAYMENT = """
+SELECT b.id FROM reconciliation_breaks b
+JOIN reconciliation_breaks one USING (provider, subject)
+WHERE one.id = $1 AND b.closed_at IS NULL ORDER BY b.id FOR UPDATE OF b
+"""
+
 _CLOSE = f"""
 UPDATE reconciliation_breaks SET closed_at = now(), closed_by = $2, explanation = $3
 WHERE id = $1 AND closed_at IS NULL RETURNING {_COLUMNS}
@@ -75,6 +82,11 @@ async def counts(tx: Tx) -> dict[str, int]:
 async def assign(tx: Tx, break_id: UUID, owner: str) -> Break | None:
     row = await tx.fetchrow(_ASSIGN, break_id, owner)
     return _break(row) if row else None
+
+
+async def lock_payment(tx: Tx, break_id: UUID) -> set[UUID]:
+    """The open breaks of the payment that this one is of; nobody closes them until we end."""
+    return {row["id"] for row in await tx.fetch(_LOCK_PAYMENT, break_id)}
 
 
 async def close(tx: Tx, break_id: UUID, *, by: str, explanation: str) -> Break | None:

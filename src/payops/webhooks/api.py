@@ -1,16 +1,22 @@
 """The providers' way in: raw bytes, verified before anything else is believed."""
 
-from typing import Annotated
+import asyncio
+from datetime import timedelta
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from payops.access.api import public
+from payops.webhooks.errors import NotKept
 from payops.webhooks.service import Inbox
 
 _ACK = {"status": "ack"}
 _REFUSED = {"error": "unauthorized"}
 _PATH_CHARACTERS_MAX = 128
+
+# Providers wait for three seconds and then count an answer as none.
+_ANSWERED_WITHIN: Final = timedelta(milliseconds=2_500)
 
 
 def router(inbox: Inbox) -> APIRouter:
@@ -20,7 +26,13 @@ def router(inbox: Inbox) -> APIRouter:
     async def receive(request: Request, source: str, path_reference: str | None) -> Response:
         # The size is capped while the body is read; the signature is over these bytes.
         body = await request.body()
-        if await inbox.receive(source, request.headers, body, path_reference):
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN.total_seconds()):
+                is_authentic = await inbox.receive(source, request.headers, body, path_reference)
+        except TimeoutError:
+            # It may be kept all the same, later: then the repeat is known, and is had once.
+            raise NotKept(retry_after_seconds=1) from None
+        if is_authentic:
             return JSONResponse(_ACK)
         return JSONResponse(_REFUSED, 401)
 

@@ -13,6 +13,11 @@ class DeliveryNotFound(errors.NotFound):
     title = "There is no such notification"
 
 
+class NotKept(errors.Unavailable):
+    code = "webhook_not_kept"
+    title = "The notification could not be kept in time; send it again"
+
+
 class NotReplayable(errors.Conflict):
     code = "webhook_not_replayable"
     title = "The notification cannot have an effect any more"

@@ -5,7 +5,7 @@ together: it is never lost, and never has its effect twice.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,6 +37,7 @@ from payops.webhooks.domain import (
 )
 from payops.webhooks.errors import DeliveryNotFound, NotReplayable, UnknownSource
 from payops.webhooks.ports import Effect, Handled, Handler, Unreadable, WebhookSource
+from payops.webhooks.store import Figures as Figures  # noqa: PLC0414 - shown to others
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ ACTOR: Final = "system:inbox"
 _HOUSE: Final = "@house"
 SEALED: Final = SealedColumn(table="webhook_deliveries", column="body_sealed", user_column=None)
 _BATCH: Final = 100
-_REJECTED_MAX: Final = 1_000
+_REJECTED_MAX: Final = 1_000  # kept of a day
 _FORGET_BATCH: Final = 5_000
 
 # A rail does not mind when its answer, or the effect of what it says, is this much later; a
@@ -59,6 +60,7 @@ class Channel:
 
     source: WebhookSource
     handler: Handler
+    audited_as: str = "webhook_error"  # one that needs a person
 
 
 class Inbox:
@@ -179,13 +181,13 @@ class Inbox:
         await self._effects.drained()
 
     async def set_figures(self) -> None:
-        """Set the gauges of this process, and how many forged ones are kept."""
+        """Set the gauges of this process, and how many forged ones were kept within a day."""
         async with self._db.transaction(read_only=True) as tx:
-            rows = await store.figures(tx)
-            self._rejected = await store.count_rejected(tx)
-        waiting = [row["oldest_seconds"] for row in rows if row["state"] == State.PENDING]
+            figures = await store.figures(tx)
+        self._rejected = sum(one.count for one in figures if one.state is State.REJECTED)
+        waiting = [one.oldest_seconds for one in figures if one.state is State.PENDING]
         self._metrics.set_inbox(
-            {row["state"]: row["count"] for row in rows}, max(waiting, default=0)
+            {one.state.value: one.count for one in figures}, max(waiting, default=0)
         )
 
     def _sealed(
@@ -260,11 +262,12 @@ class Inbox:
         if not parked:
             return
         subject = show(row["id"])
+        channel = self._channels.get(row["source"])  # none of a provider that was taken away
         await audit.record(
             tx,
             [
                 AuditEvent(
-                    kind="withdrawal_webhook_error",
+                    kind=channel.audited_as if channel else "webhook_error",
                     actor=ACTOR,
                     user_id=result.user_id or _HOUSE,
                     subject=result.subject or subject,
@@ -308,13 +311,25 @@ async def rematch(tx: Tx, source: str, subjects: Collection[str]) -> None:
 
 
 async def forget_bodies(db: Database, *, older_than_days: int) -> int:
-    """Drop the sealed bodies of handled notifications past their retention."""
+    """Drop the sealed bodies of applied notifications past their retention."""
+    return await _in_batches(
+        db, lambda tx, limit: store.forget_bodies(tx, older_than_days=older_than_days, limit=limit)
+    )
+
+
+async def forget_rejected(db: Database, *, older_than_days: int) -> int:
+    """Delete badly signed notifications past that retention: without a body they prove nothing."""
+    return await _in_batches(
+        db,
+        lambda tx, limit: store.forget_rejected(tx, older_than_days=older_than_days, limit=limit),
+    )
+
+
+async def _in_batches(db: Database, forget: Callable[[Tx, int], Awaitable[int]]) -> int:
     total = 0
     while True:
         async with db.transaction() as tx:
-            count = await store.forget_bodies(
-                tx, older_than_days=older_than_days, limit=_FORGET_BATCH
-            )
+            count = await forget(tx, _FORGET_BATCH)
         total += count
         if count < _FORGET_BATCH:
             return total
@@ -327,12 +342,23 @@ async def deliveries(
     return await store.page(tx, state=state, before=before, limit=limit)
 
 
+async def figures(tx: Tx) -> list[Figures]:
+    """What waits in the inbox, and what was refused, state by state."""
+    return await store.figures(tx)
+
+
 async def delivery(tx: Tx, delivery_id: UUID) -> Delivery:
     """Raises ``DeliveryNotFound``."""
     found = await store.get(tx, delivery_id)
     if found is None:
         raise DeliveryNotFound
     return found
+
+
+async def body(tx: Tx, delivery_id: UUID) -> tuple[Place, bytes] | None:
+    """Where the body is and how it is sealed; ``None`` when it is past its retention."""
+    sealed = await store.sealed_body(tx, delivery_id)
+    return None if sealed is None else (_place(delivery_id), sealed)
 
 
 async def about(

@@ -1,12 +1,14 @@
 """The inbox's SQL."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from payops.infra.db import Record, Tx
+from payops.kernel.ids import floor_id
 from payops.webhooks.domain import Delivery, Kept, State
 from payops.webhooks.tables import webhook_deliveries as table
 
@@ -54,16 +56,26 @@ _FORGET_BODIES = """
 UPDATE webhook_deliveries SET body_sealed = NULL WHERE id IN (
     SELECT id FROM webhook_deliveries
     WHERE received_at < now() - make_interval(days => $1) AND body_sealed IS NOT NULL
-        AND state IN ('applied', 'rejected')
+        AND state = 'applied'
     LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
 
+_FORGET_REJECTED = """
+DELETE FROM webhook_deliveries WHERE id IN (
+    SELECT id FROM webhook_deliveries
+    WHERE state = 'rejected' AND received_at < now() - make_interval(days => $1)
+    LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+# Ids grow with time: the index on state and id finds the last day's, however many are older.
+_A_DAY = timedelta(days=1)
 _FIGURES = """
 SELECT state, count(*) AS count,
     coalesce(extract(epoch FROM now() - min(received_at)), 0)::bigint AS oldest_seconds
-FROM webhook_deliveries WHERE state <> 'applied' GROUP BY state
+FROM webhook_deliveries
+WHERE state IN ('pending', 'parked', 'unknown') OR (state = 'rejected' AND id >= $1)
+GROUP BY state
 """
-
 
 _COUNT_BODIES = """
 SELECT count(*) FILTER (WHERE state = 'applied') AS applied,
@@ -75,6 +87,15 @@ _ERASE_BODIES = """
 UPDATE webhook_deliveries SET body_sealed = NULL
 WHERE user_id = $1 AND body_sealed IS NOT NULL AND state = 'applied'
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Notifications in one state: how many, and the age of the oldest in seconds."""
+
+    state: State
+    count: int
+    oldest_seconds: int
 
 
 async def insert(tx: Tx, deliveries: Sequence[Kept]) -> set[UUID]:
@@ -121,13 +142,6 @@ async def erase_bodies(tx: Tx, user_id: str) -> int:
     return await tx.execute(_ERASE_BODIES, user_id)
 
 
-async def count_rejected(tx: Tx) -> int:
-    count: int = await tx.fetchval(
-        "SELECT count(*) FROM webhook_deliveries WHERE state = 'rejected'"
-    )
-    return count
-
-
 async def reopen(tx: Tx, delivery_id: UUID) -> bool:
     """Make it pending and due; false when its body is gone and nothing could be applied."""
     changed = await tx.execute(
@@ -141,6 +155,14 @@ async def reopen(tx: Tx, delivery_id: UUID) -> bool:
 async def get(tx: Tx, delivery_id: UUID) -> Delivery | None:
     found = await _select(tx, sa.select(table).where(table.c.id == delivery_id))
     return found[0] if found else None
+
+
+async def sealed_body(tx: Tx, delivery_id: UUID) -> bytes | None:
+    """``None`` when it is past its retention, or nothing has this id."""
+    sealed: bytes | None = await tx.fetchval(
+        "SELECT body_sealed FROM webhook_deliveries WHERE id = $1", delivery_id
+    )
+    return sealed
 
 
 async def page(tx: Tx, *, state: State | None, before: UUID | None, limit: int) -> list[Delivery]:
@@ -170,8 +192,19 @@ async def forget_bodies(tx: Tx, *, older_than_days: int, limit: int) -> int:
     return await tx.execute(_FORGET_BODIES, older_than_days, limit)
 
 
-async def figures(tx: Tx) -> list[Record]:
-    return await tx.fetch(_FIGURES)
+async def forget_rejected(tx: Tx, *, older_than_days: int, limit: int) -> int:
+    return await tx.execute(_FORGET_REJECTED, older_than_days, limit)
+
+
+async def figures(tx: Tx) -> list[Figures]:
+    """The states in which something waits, and what was refused within a day; what was applied
+    is not counted.
+    """
+    now: datetime = await tx.fetchval("SELECT now()")
+    return [
+        Figures(State(row["state"]), row["count"], row["oldest_seconds"])
+        for row in await tx.fetch(_FIGURES, floor_id(now - _A_DAY))
+    ]
 
 
 async def _select(tx: Tx, query: sa.Select[tuple[object, ...]]) -> list[Delivery]:

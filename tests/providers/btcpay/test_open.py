@@ -1,6 +1,7 @@
 """What is asked for, and what each answer to it means."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 import respx
 
 from payops.deposits.domain.invoices import Checkout
+from payops.deposits.domain.prices import OtherPrice
 from payops.deposits.ports import (
     AnswerLost,
     Coin,
@@ -65,8 +67,16 @@ NO_SUCH_METHOD = [
 # To the request for an invoice, which is sent once.
 ANSWERS: dict[str, tuple[httpx.Response, OpenAnswer]] = {
     "a price in another currency": (
-        ok(invoice(currency="EUR")),
-        Opened(INVOICE_ID, url=LINK, quote_expires_at=EXPIRES_AT, order_id=ORDER_ID),
+        ok(invoice(currency="jpy")),
+        replace(OPENED_PAGE, price=OtherPrice(Decimal(25), "JPY")),
+    ),
+    "no currency": (
+        ok(invoice(currency=None)),
+        replace(OPENED_PAGE, price=None, left_out=frozenset({"price"})),
+    ),
+    "a currency that is none": (
+        ok(invoice(currency="U S D")),
+        AnswerLost("HTTP 200, unreadable: currency"),
     ),
     "another price": (
         ok(invoice(amount="25.01", currency="KES")),
@@ -81,7 +91,7 @@ ANSWERS: dict[str, tuple[httpx.Response, OpenAnswer]] = {
     "numbers in place of texts": (ok(invoice(amount=25)), OPENED_PAGE),
     "no metadata, no end": (
         ok(invoice(metadata=None, expirationTime=None)),
-        Opened(INVOICE_ID, url=LINK, price=PRICE),
+        Opened(INVOICE_ID, url=LINK, price=PRICE, left_out=frozenset({"order"})),
     ),
     "no page": (ok(invoice(checkoutLink=None)), AnswerLost("opened, page not told")),
     "a page that is a script": (
@@ -92,7 +102,7 @@ ANSWERS: dict[str, tuple[httpx.Response, OpenAnswer]] = {
     "an id that climbs": (ok(invoice(id="../x")), AnswerLost("HTTP 200, unreadable: id")),
     "a fraction of a cent": (
         ok(invoice(amount="25.001")),
-        AnswerLost("HTTP 200, unreadable: amount"),
+        replace(OPENED_PAGE, price=OtherPrice(Decimal("25.001"), "USD")),
     ),
     "html": (httpx.Response(200, html="<p>wait</p>"), AnswerLost("HTTP 200, unreadable: not JSON")),
     "a list": (ok([]), AnswerLost("HTTP 200, unreadable: not a JSON object")),

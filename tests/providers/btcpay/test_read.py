@@ -406,8 +406,8 @@ async def test_the_store_takes_what_is_configured(provider: BtcPay) -> None:
 
     assert {"BTC": bitcoin, "LTC": Coin("LTC", "litecoin", 8)} == await provider.coins()
     assert Money(100, USD) == await provider.minimum(bitcoin, Checkout.ADDRESS)
-    assert set(Checkout) == provider.capabilities.checkouts
-    assert not provider.capabilities.has_idempotent_create
+    assert set(Checkout) == provider.checkouts
+    assert {} == provider.withheld
 
 
 @pytest.mark.parametrize("coins", [(), ("BTC", "XMR"), ("",)])

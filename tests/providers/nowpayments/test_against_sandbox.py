@@ -257,7 +257,9 @@ async def test_each_life_is_read_back_as_it_ended(
 
 
 async def test_the_last_notification_claims_what_is_read_back(shop: Shop) -> None:
-    """But for the fee, which the answer to a question does not have, and the chain's hash."""
+    """But for the fee, which the answer to a question does not have, and what only it has: the
+    chain's hash, and when the payment was made.
+    """
     opened = await shop.opens("straight")
     assert isinstance(opened, Opened)
     await shop.is_quiet()
@@ -269,7 +271,8 @@ async def test_the_last_notification_claims_what_is_read_back(shop: Shop) -> Non
     [claimed], [arrived] = notice.claimed.arrivals, read.arrivals
 
     assert claimed.fee_amount
-    assert replace(notice.claimed, arrivals=()) == replace(read, arrivals=())
+    assert read.opened_at
+    assert replace(notice.claimed, arrivals=()) == replace(read, arrivals=(), opened_at=None)
     assert bare(claimed) == bare(arrived)
 
 

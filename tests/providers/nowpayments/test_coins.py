@@ -88,7 +88,6 @@ SAME: dict[str, dict[str, Any]] = {
     "numbers as texts": {"precision": "8", "network_precision": 18},
     "precision not stated": {"network_precision": None},
     "flags as texts": {"enable": "true", "available_for_payment": "true"},
-    "network not stated": {"network": None},
     "contract not stated": {"smart_contract": None},
     "availability not stated": {"available_for_payment": None},
     "fields of no meaning": {"ticker": 5, "wallet_regex": []},
@@ -130,6 +129,15 @@ def test_a_coin_that_the_account_has_not_chosen_is_not_offered() -> None:
 DIFFERING: dict[str, tuple[dict[str, Any], str]] = {
     "another network": (DAI | {"network": "bsc"}, "network"),
     "a network we do not know": (DAI | {"network": "eth2"}, "network"),
+    "no network, whatever its contract": (DAI | {"network": None}, "network"),
+    "no network, and a name of four networks": (
+        BTC | {"code": "ETH", "network": None, "network_precision": "18"},
+        "network",
+    ),
+    "no network, and a name that tokens have had": (
+        BTC | {"code": "TON", "network": None, "network_precision": "9"},
+        "network",
+    ),
     "another contract": (
         DAI | {"smart_contract": "0x8AC76a51cc950d9822D68b83fE1Ad97B32Cd580d"},
         "smart_contract",
@@ -158,6 +166,17 @@ def test_a_coin_whose_record_differs_from_its_pin_is_refused(
 
     assert {} == offer.coins
     assert {row["code"]: (field,)} == offer.differing
+
+
+@pytest.mark.parametrize("code", ["BTC", "LTC", "DOGE", "BCH", "XRP", "XLM", "TRX", "SOL"])
+def test_a_coin_of_one_network_needs_no_network_stated(code: str) -> None:
+    """There is no other it could be on; a contract would make it a token, and refuse it."""
+    row = BTC | {"code": code, "network": None, "network_precision": None, "precision": None}
+    row["extra_id_exists"] = PINS[code].needs_memo
+
+    assert [code] == list(offer_of(ALL, records(row)).coins)
+    contract = {"smart_contract": "0x6b175474e89094c44da98b954eedeac495271d0f"}
+    assert {code: ("smart_contract",)} == offer_of(ALL, records(row | contract)).differing
 
 
 def test_a_token_with_a_bridged_namesake_needs_its_contract_stated() -> None:
@@ -286,14 +305,14 @@ async def test_the_last_coins_stand_in_while_the_provider_is_away(
 async def test_a_difference_is_logged_once_and_shown(
     network: respx.Router, provider: NowPayments
 ) -> None:
-    """Whoever raises alerts can ask for it."""
+    """Withheld until it is gone; whoever raises alerts asks for it."""
     answers(network, BTC | {"network": "x"}, DAI)
 
     with capture_logs() as logs:
         await provider.coins()
         await provider.catalogue._ask()
 
-    assert {"BTC": ("network",)} == provider.catalogue.differing
+    assert {"BTC": ("network",)} == provider.withheld
     assert ["nowpayments.coin_differs"] == [line["event"] for line in logs]
     assert ("BTC", ("network",)) == (logs[0]["coin"], logs[0]["fields"])
 
@@ -323,7 +342,7 @@ async def test_a_difference_that_is_gone_is_no_longer_shown(
     answers(network, BTC)
     await provider.catalogue._ask()
 
-    assert {} == provider.catalogue.differing
+    assert {} == provider.withheld
 
 
 def test_a_row_that_cannot_be_read_hides_no_other() -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from payops.deposits.domain.prices import OtherPrice
 from payops.deposits.domain.states import State
 from payops.deposits.ports import Notice, Snapshot
-from payops.kernel.money import USD, Money
+from payops.kernel.money import KES, USD, Money
 from payops.providers.nowpayments.canonical import Number
 from payops.providers.nowpayments.notifications import NowPaymentsNotifications
 from payops.webhooks.ports import Unreadable
@@ -208,8 +209,8 @@ WRONG: dict[str, dict[str, Any]] = {
     "amount without a coin": {"pay_currency": None},
     "coin with a blank": {"pay_currency": "e th"},
     "coin as a number": {"pay_currency": 5},
-    "price finer than a cent": {"price_amount": 99.999},
-    "price in another currency": {"price_currency": "eur"},
+    "price as a word": {"price_amount": "much"},
+    "price in a currency with a blank": {"price_currency": "u sd"},
     "children as a number": {"payment_extra_ids": 5},
     "children that are none": {"payment_extra_ids": [5, None]},
     "too many children": {"payment_extra_ids": list(range(1, 102))},
@@ -237,6 +238,24 @@ def test_a_value_that_cannot_be_makes_the_whole_unreadable(change: dict[str, Any
 
     assert ADDRESS not in str(caught.value)
     assert len(str(caught.value)) < 40
+
+
+@pytest.mark.parametrize(
+    ("change", "price"),
+    [
+        ({"price_currency": "jpy"}, OtherPrice(Decimal(100), "JPY")),
+        ({"price_amount": Number("99.999")}, OtherPrice(Decimal("99.999"), "USD")),
+        ({"price_amount": Number("1e17")}, OtherPrice(Decimal("1E+17"), "USD")),
+        ({"price_currency": "kes"}, Money(10_000, KES)),
+        ({"price_amount": None}, None),
+        ({"price_currency": None}, None),
+    ],
+)
+def test_a_price_that_we_never_ask_for_is_read_as_it_is_stated(
+    change: dict[str, Any], price: object
+) -> None:
+    """It is a contradiction to be seen, not a notification to be put aside."""
+    assert price == claimed(NOTIFIED | change).price
 
 
 OTHERS: dict[str, dict[str, Any]] = {
@@ -275,8 +294,8 @@ def test_another_shops_order_is_read_as_it_is() -> None:
 
 
 def test_an_answer_and_a_notification_say_the_same() -> None:
-    """But for the hash and the children, which only the answer has, and the fee."""
-    answered = claimed(without(READ, "payin_hash", "payment_extra_ids"))
+    """But for the hash, the children and its age, which only the answer has, and the fee."""
+    answered = claimed(without(READ, "payin_hash", "payment_extra_ids", "created_at"))
 
     assert answered == claimed(without(NOTIFIED, "fee"))
     assert Money(10_000, USD) == answered.price

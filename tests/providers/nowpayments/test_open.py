@@ -10,6 +10,7 @@ import pytest
 import respx
 
 from payops.deposits.domain.invoices import Checkout
+from payops.deposits.domain.prices import OtherPrice
 from payops.deposits.ports import (
     AnswerLost,
     Coin,
@@ -153,6 +154,18 @@ ANSWERS: dict[str, tuple[httpx.Response, OpenAnswer]] = {
         opened(quote_expires_at=None),
     ),
     "another price": (created(price_amount=99), opened(price=Money(9_900, USD))),
+    "a price in another currency": (
+        created(price_currency="jpy"),
+        opened(price=OtherPrice(Decimal(100), "JPY")),
+    ),
+    "a price finer than a cent": (
+        created(price_amount=Number("99.999")),
+        opened(price=OtherPrice(Decimal("99.999"), "USD")),
+    ),
+    "no currency of the price": (
+        created(price_currency=None),
+        opened(price=None, left_out=frozenset({"price"})),
+    ),
     "another order": (created(order_id="x"), opened(order_id="x")),
     "another coin": (created(pay_currency="trx"), opened(coin="TRX")),
     "another network": (created(network="bsc"), opened(network="bsc")),
@@ -168,7 +181,13 @@ ANSWERS: dict[str, tuple[httpx.Response, OpenAnswer]] = {
                 )
             ),
         ),
-        opened(network=None, order_id=None, price=None, quote_expires_at=None),
+        opened(
+            network=None,
+            order_id=None,
+            price=None,
+            quote_expires_at=None,
+            left_out=frozenset({"order", "price"}),
+        ),
     ),
     "no id": (created(payment_id=None), AnswerLost("2xx, payment_id unreadable")),
     "an id that is none": (created(payment_id="5e9"), AnswerLost("2xx, payment_id unreadable")),

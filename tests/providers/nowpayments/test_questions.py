@@ -231,5 +231,4 @@ def test_it_is_a_provider_of_deposits(provider: NowPayments) -> None:
     source: WebhookSource = deposits.notifications
 
     assert ("nowpayments", "nowpayments") == (deposits.name, source.name)
-    assert frozenset(Checkout) == deposits.capabilities.checkouts
-    assert not deposits.capabilities.has_idempotent_create
+    assert frozenset(Checkout) == deposits.checkouts

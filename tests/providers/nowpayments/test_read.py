@@ -1,5 +1,7 @@
 """What each answer to a question about a payment means."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -7,8 +9,9 @@ import httpx
 import pytest
 import respx
 
+from payops.deposits.domain.prices import OtherPrice
 from payops.deposits.domain.states import State
-from payops.deposits.ports import NoAnswer, NotKnown, ReadAnswer
+from payops.deposits.ports import NoAnswer, NotKnown, ReadAnswer, Snapshot
 from payops.providers.nowpayments.adapter import NowPayments
 from payops.providers.nowpayments.canonical import Number
 from tests.providers.nowpayments.bodies import READ, arrival, body_of, snapshot
@@ -16,7 +19,14 @@ from tests.providers.nowpayments.bodies import READ, arrival, body_of, snapshot
 ID = "5745459419"
 CHILDREN = ("5513339153", "4526424492")
 ENVELOPE = {"status": False, "statusCode": 404, "code": "NOT_FOUND", "message": "Not found"}
-SETTLED = snapshot(children=CHILDREN, arrivals=(arrival(chain_hash="0x6f3c"),))
+OPENED_AT = datetime(2026, 11, 22, 9, 0, 0, 742_000, tzinfo=UTC)
+
+
+def read(**more: Any) -> Snapshot:
+    return snapshot(opened_at=OPENED_AT, **more)
+
+
+SETTLED = read(children=CHILDREN, arrivals=(arrival(chain_hash="0x6f3c"),))
 
 
 def reply(status: int = 200, /, **change: Any) -> httpx.Response:
@@ -32,11 +42,11 @@ READINGS: dict[str, tuple[httpx.Response, ReadAnswer]] = {
     ),
     "waiting": (
         reply(payment_status="waiting", actually_paid=0, payin_hash="null"),
-        snapshot(state=State.WAITING, provider_status="waiting", children=CHILDREN, arrivals=()),
+        read(state=State.WAITING, provider_status="waiting", children=CHILDREN, arrivals=()),
     ),
     "underpaid": (
         reply(payment_status="partially_paid", actually_paid=0.01, payment_extra_ids=None),
-        snapshot(
+        read(
             state=State.PARTIALLY_PAID,
             provider_status="partially_paid",
             arrivals=(arrival(amount=Decimal("0.01"), chain_hash="0x6f3c"),),
@@ -44,11 +54,11 @@ READINGS: dict[str, tuple[httpx.Response, ReadAnswer]] = {
     ),
     "overpaid": (
         reply(actually_paid=1, payment_extra_ids=[]),
-        snapshot(arrivals=(arrival(amount=Decimal(1), chain_hash="0x6f3c"),)),
+        read(arrivals=(arrival(amount=Decimal(1), chain_hash="0x6f3c"),)),
     ),
     "failed with money seen": (
         reply(payment_status="failed", payment_extra_ids=None),
-        snapshot(
+        read(
             state=State.FAILED,
             provider_status="failed",
             arrivals=(arrival(is_settled=False, outcome_amount=None, chain_hash="0x6f3c"),),
@@ -56,11 +66,11 @@ READINGS: dict[str, tuple[httpx.Response, ReadAnswer]] = {
     ),
     "a new status word": (
         reply(payment_status="on_hold", actually_paid=None, payment_extra_ids=None),
-        snapshot(state=None, provider_status="on_hold", arrivals=()),
+        read(state=None, provider_status="on_hold", arrivals=()),
     ),
     "a child, as the provider marks it": (
         reply(parent_payment_id=4, origin_type="REPEATED", payment_extra_ids=None),
-        snapshot(parent_reference="4", arrivals=(arrival(chain_hash="0x6f3c"),)),
+        read(parent_reference="4", arrivals=(arrival(chain_hash="0x6f3c"),)),
     ),
     "about another payment": (reply(payment_id=7), NoAnswer("about another payment")),
     "its id respelled": (
@@ -70,7 +80,10 @@ READINGS: dict[str, tuple[httpx.Response, ReadAnswer]] = {
     "no id": (reply(payment_id=None), NoAnswer("unreadable: payment_id")),
     "no status": (reply(payment_status=None), NoAnswer("unreadable: payment_status")),
     "an amount that is none": (reply(actually_paid="x"), NoAnswer("unreadable: actually_paid")),
-    "another price currency": (reply(price_currency="eur"), NoAnswer("unreadable: price_currency")),
+    "another price currency": (
+        reply(price_currency="eur"),
+        replace(SETTLED, price=OtherPrice(Decimal(100), "EUR")),
+    ),
     "a refusal with 200": (
         httpx.Response(200, json=ENVELOPE),
         NoAnswer("unreadable: payment_id"),

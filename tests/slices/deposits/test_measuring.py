@@ -291,3 +291,19 @@ async def test_how_long_each_phase_took_is_observed_once(till: Till) -> None:
     rendered = till.services.metrics.render().decode()
     for phase in ("wait_to_pending", "pending_to_finished"):
         assert f'payops_deposit_phase_seconds_count{{phase="{phase}"}} 1.0' in rendered
+
+
+async def test_every_process_shows_the_gauges_whoever_ran_the_job(
+    open_tills: OpenTill, till: Till
+) -> None:
+    """A replica that never measured for a job has the same figures, and an average of its own."""
+    other = await open_tills(till.mint)
+    await in_state(till, State.FINISHED)
+    await till.invoice("20.00")
+
+    await other.services.deposits.measures.set_figures()
+
+    rendered = other.services.metrics.render().decode()
+    assert 'payops_deposits{phase="pending"} 1.0' in rendered
+    assert 'payops_deposits{phase="finished"} 1.0' in rendered
+    assert 'payops_deposit_average_seconds{phase="wait_to_pending"}' in rendered

@@ -50,11 +50,15 @@ async def test_one_that_cannot_be_read_is_parked(till: Till) -> None:
 async def test_a_contradiction_halts_the_provider_and_pages(
     till: Till, lie: dict[str, Any]
 ) -> None:
-    """Address, price, order: another than we asked for. Nothing is credited from then on."""
+    """Address, price, order: another than we asked for. Nothing is credited from then on, though
+    the money is there and everything that is read back fits.
+    """
     invoice = await till.invoice("20.00")
     assert invoice.provider_reference
     till.mint.arrives(invoice.provider_reference, "0.02")
+    till.mint.becomes(invoice.provider_reference, State.FINISHED)
     await till.hears(reference=invoice.provider_reference, status="finished", **lie)
+    await till.catches_up()
     assert ["parked"] == [state for state, _ in await till.inbox()]
     assert await till.is_halted("mint")
     assert State.REVIEW == (await till.look(invoice.shown_id)).state

@@ -34,6 +34,14 @@ async def approves(till: Till, asked: Approval, by: Any = JOHN) -> object:
     return await till.services.four_eyes.desk.approve(asked.shown_id, by=by)
 
 
+async def reconciles(till: Till) -> None:
+    await till.services.deposit_reconciliation.everything()
+
+
+async def open_reviews(till: Till) -> list[str]:
+    return [key for key in await till.alerts() if key.startswith("deposit_review:")]
+
+
 async def is_failed_with_money(till: Till) -> Invoice:
     """Below the provider's minimum: it keeps the coins and says failed."""
     invoice = await till.invoice("20.00")
@@ -223,6 +231,66 @@ async def test_a_credit_in_doubt_stays_and_the_doubt_goes(till: Till) -> None:
     await approves(till, await asks(till, invoice, Outcome.DISMISS))
 
     assert (1000, ()) == (await till.balance(), (await till.look(invoice.shown_id)).reasons)
+    await till.assert_books()
+
+
+async def test_a_dismissed_change_of_amount_is_not_raised_again(till: Till) -> None:
+    """Read back for days by reconciliation: the same amount is decided, another one is not."""
+    invoice = await till.invoice("20.00")
+    await till.settles(invoice, "0.01", state=State.PARTIALLY_PAID)
+    await till.settles(invoice, "0.02", again=1)
+    assert ("amount_changed: 0.02",) == (await till.look(invoice.shown_id)).reasons
+    await approves(till, await asks(till, invoice, Outcome.DISMISS))
+
+    till.mint.arrives(invoice.provider_reference or "", "0.0200")
+    for _ in range(2):
+        await reconciles(till)
+        assert () == (await till.look(invoice.shown_id)).reasons
+    assert [] == await open_reviews(till)
+
+    till.mint.arrives(invoice.provider_reference or "", "0.03")
+    await reconciles(till)
+    assert ("amount_changed: 0.03",) == (await till.look(invoice.shown_id)).reasons
+    await approves(till, await asks(till, invoice, Outcome.DISMISS))
+    till.mint.arrives(invoice.provider_reference or "", "0.02")
+    await reconciles(till)
+    assert (1000, ()) == (await till.balance(), (await till.look(invoice.shown_id)).reasons)
+    await till.assert_books()
+
+
+async def test_a_dismissed_disappearance_is_not_raised_again_while_it_lasts(till: Till) -> None:
+    """What came back and goes once more is something new to look at."""
+    invoice = await till.settles(await till.invoice("20.00"), "0.02")
+    reference = invoice.provider_reference or ""
+    till.mint.becomes(reference, State.FINISHED, arrivals=())
+    await reconciles(till)
+    assert ("vanished",) == (await till.look(invoice.shown_id)).reasons
+    await approves(till, await asks(till, invoice, Outcome.DISMISS))
+
+    await reconciles(till)
+    assert () == (await till.look(invoice.shown_id)).reasons
+
+    till.mint.arrives(reference, "0.02")
+    await reconciles(till)
+    assert () == (await till.look(invoice.shown_id)).reasons
+    till.mint.becomes(reference, State.FINISHED, arrivals=())
+    await reconciles(till)
+    assert ("vanished",) == (await till.look(invoice.shown_id)).reasons
+    assert 2000 == await till.balance()
+    await till.assert_books()
+
+
+async def test_what_people_credited_knowing_the_change_is_not_doubted_for_it(till: Till) -> None:
+    """Dismissed, then another amount: they credit it, and the next look is at peace."""
+    invoice = await is_failed_with_money(till)
+    await approves(till, await asks(till, invoice, Outcome.DISMISS))
+    await till.settles(invoice, "0.02", state=State.FINISHED, again=1)
+    assert ("amount_changed: 0.02",) == (await till.look(invoice.shown_id)).reasons
+    await approves(till, await asks(till, invoice, Outcome.CREDIT, amount="20.00"))
+
+    await reconciles(till)
+
+    assert (2000, ()) == (await till.balance(), (await till.look(invoice.shown_id)).reasons)
     await till.assert_books()
 
 

@@ -1,6 +1,7 @@
 """Comparing books: what differs becomes a break, once; what does not is left alone."""
 
 import asyncio
+import contextvars
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from payops.reconciliation.errors import BreakNotFound
 from payops.reconciliation.service import breaks
 from tests.support.mint import Mint
 from tests.support.till import OpenTill, Till
+from tests.support.waiting import eventually
 
 
 async def reconciles(till: Till) -> DepositTally:
@@ -81,9 +83,55 @@ async def test_only_what_was_settled_lately_is_read_again(open_tills: OpenTill) 
     """A week ago and at rest: nobody asks about it any more."""
     till = await open_tills(reconciliation={"crypto_days": 7})
     await credited(till)
-    await till.execute("UPDATE deposit_payments SET created_at = now() - interval '8 days'")
+    await till.execute("UPDATE deposit_payments SET state_since = now() - interval '8 days'")
+    await till.execute("UPDATE deposit_receipts SET settled_at = now() - interval '8 days'")
 
     assert DepositTally() == await reconciles(till)
+
+
+async def test_an_old_payment_that_was_credited_lately_is_read_again(open_tills: OpenTill) -> None:
+    """Opened a month ago, paid today: what its provider now says of it is compared."""
+    till = await open_tills(reconciliation={"crypto_days": 7})
+    invoice = await till.invoice("20.00")
+    await till.execute("UPDATE deposit_payments SET created_at = now() - interval '29 days'")
+    await till.settles(invoice, "0.02")
+    await _amount_differs(till, invoice)
+
+    assert (1, 1) == ((tally := await reconciles(till)).checked, tally.breaks)
+
+
+async def test_what_was_refunded_lately_is_read_again(open_tills: OpenTill) -> None:
+    """Nothing of it settled within the week, but it was given back today."""
+    till = await open_tills(reconciliation={"crypto_days": 7})
+    await till.settles(await till.invoice("20.00"), "0.02", state=State.REFUNDED)
+    await till.execute("UPDATE deposit_receipts SET settled_at = NULL")
+
+    assert 1 == (await reconciles(till)).checked
+
+
+async def test_money_that_waited_for_its_rate_is_read_again(open_tills: OpenTill) -> None:
+    """Finished eight days ago, settled for us today: the day it settled counts."""
+    till = await open_tills(reconciliation={"crypto_days": 7})
+    await credited(till)
+    await till.execute("UPDATE deposit_payments SET state_since = now() - interval '8 days'")
+
+    assert 1 == (await reconciles(till)).checked
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.CONFIRMING, State.SENDING])
+async def test_what_is_not_at_rest_is_read_though_polling_has_ended(
+    till: Till, state: State
+) -> None:
+    """Nobody polls it any more, and it is neither paid nor given up: reconciling still looks."""
+    invoice = await till.invoice("20.00")
+    till.mint.becomes(invoice.provider_reference or "", state)
+    await till.catches_up()
+    await till.execute(
+        "UPDATE deposit_payments SET due_at = NULL, state_since = now() - interval '40 days',"
+        " created_at = now() - interval '40 days'"
+    )
+
+    assert 1 == (await reconciles(till)).checked
 
 
 # Each kind of break
@@ -246,6 +294,56 @@ async def test_a_break_is_taken_on_and_explained(till: Till) -> None:
     rows = await till.fetch("SELECT kind FROM audit_log WHERE kind LIKE 'break_%' ORDER BY id")
     assert ["break_taken_on", "break_explained"] == [row["kind"] for row in rows]
     assert [] == [key for key in await till.alerts() if key.startswith("reconciliation_break")]
+
+
+async def test_the_alert_of_a_payment_ends_with_the_last_of_its_breaks(till: Till) -> None:
+    """Two differ about one payment; two people explain them at the same moment."""
+    invoice = await credited(till)
+    assert invoice.provider_reference
+    lose(till, invoice)
+    await reconciles(till)
+    await till.execute(
+        "INSERT INTO reconciliation_breaks (id, provider, kind, subject, user_id, detail)"
+        " SELECT gen_random_uuid(), provider, 'amount_differs', subject, user_id, detail"
+        " FROM reconciliation_breaks"
+    )
+    key = f"reconciliation_break:mint:{invoice.provider_reference}"
+    first, second = await open_breaks(till)
+
+    async def explained(one: Break) -> None:
+        await till.db.run(lambda tx: breaks.explain(tx, one.id, explanation="x", actor="person:x"))
+
+    async def waits() -> bool:
+        found = await till.fetch(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(found[0]["count"])
+
+    async with till.db.transaction() as tx:
+        await breaks.explain(tx, first.id, explanation="x", actor="person:y")
+        other = asyncio.create_task(explained(second), context=contextvars.Context())
+        await asyncio.create_task(eventually(waits), context=contextvars.Context())
+    await other
+
+    assert key not in await till.alerts()
+
+
+async def test_an_alert_stands_while_another_break_of_its_payment_is_open(till: Till) -> None:
+    """Whoever explains one difference has not explained the other."""
+    invoice = await credited(till)
+    lose(till, invoice)
+    await reconciles(till)
+    await till.execute(
+        "INSERT INTO reconciliation_breaks (id, provider, kind, subject, user_id, detail)"
+        " SELECT gen_random_uuid(), provider, 'amount_differs', subject, user_id, detail"
+        " FROM reconciliation_breaks"
+    )
+    first, _ = await open_breaks(till)
+
+    await till.db.run(lambda tx: breaks.explain(tx, first.id, explanation="x", actor="person:x"))
+
+    assert f"reconciliation_break:mint:{invoice.provider_reference}" in await till.alerts()
 
 
 async def test_one_that_was_explained_and_is_still_there_is_opened_anew(till: Till) -> None:

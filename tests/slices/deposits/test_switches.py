@@ -58,9 +58,9 @@ async def test_another_process_knows_within_a_second(open_tills: OpenTill, liste
 
 
 async def test_throwing_it_twice_is_throwing_it_once(till: Till) -> None:
-    """The first reason stays; one alert is open, and resuming ends it."""
+    """By the same person for the same reason; one alert is open, and resuming ends it."""
     assert await halt(till, "mint", "odd addresses")
-    assert not await halt(till, "mint", "again")
+    assert not await halt(till, "mint", "odd addresses")
     (switch,) = [one for one in await switch_desk_of(till.services).every() if one.is_halted]
     assert ("mint", "odd addresses", "person:test") == (
         switch.name,

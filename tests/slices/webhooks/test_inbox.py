@@ -1,8 +1,13 @@
 """The inbox itself: keeping, parking, replaying, and surviving errors of our own."""
 
+import json
+
 import pytest
 
+from payops.infra.settings.watching import Watching
 from payops.kernel.ids import new_id
+from payops.ops.watching.jobs import Watch
+from payops.ops.watching.rules import RULES
 from payops.webhooks import service
 from payops.webhooks.domain import ERRORS_MAX, State
 from payops.webhooks.errors import DeliveryNotFound, NotReplayable, UnknownSource
@@ -57,6 +62,49 @@ async def test_forged_ones_are_kept_up_to_a_cap(
     await shop.services.inbox.set_figures()
     await shop.hears({"n": 7}, signed=False)
     assert [("rejected", None)] == await shop.inbox()
+
+
+async def test_forged_ones_are_heard_of_on_day_30_as_on_day_1(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cap is one of a day: a flood of long ago hides none of today from the rule."""
+    monkeypatch.setattr(service, "_REJECTED_MAX", 3)
+    rules = [rule for rule in RULES if rule.name == "signature_failures"]
+    watch = Watch(shop.db, Watching(rejected_callbacks=2), (), lambda: (), rules)
+    for day in (1, 30):
+        await shop.services.inbox.set_figures()
+        for n in range(6):
+            await shop.hears({"day": day, "n": n}, signed=False)
+        assert {"signature_failures": 1} == await watch.look()
+        await grow_old(shop, days=29)
+        assert {} == await watch.look()
+
+    assert 6 == len(await shop.inbox())
+
+
+async def test_forged_ones_are_deleted_after_their_retention(shop: Shop) -> None:
+    """Whole rows, and only theirs: what was well signed stays on record without its body."""
+    await shop.hears(success(await shop.is_sent(100)))
+    await shop.hears({"n": 1}, signed=False)
+    await shop.execute("UPDATE webhook_deliveries SET received_at = now() - interval '91 days'")
+    await shop.hears({"n": 2}, signed=False)
+
+    run = await shop.services.scheduler.run_and_wait("retention")
+
+    counts = json.loads(run.result or "{}")
+    assert (1, 1) == (counts["rejected"], counts["bodies"])
+    assert ["applied", "rejected"] == sorted(state for state, _ in await shop.inbox())
+
+
+async def grow_old(shop: Shop, *, days: int) -> None:
+    """All that was kept came that much earlier; an id is of its time."""
+    await shop.execute(
+        """UPDATE webhook_deliveries SET received_at = received_at - make_interval(days => $1),
+            id = (lpad(to_hex(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint
+                - $1 * 86400000::bigint), 12, '0') || right(replace(id::text, '-', ''), 20))::uuid
+        """,
+        days,
+    )
 
 
 async def test_a_body_is_sealed_at_rest(shop: Shop) -> None:

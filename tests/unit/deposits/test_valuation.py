@@ -91,10 +91,10 @@ def test_a_spread_only_takes(rate: Decimal, bps: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends_in", "covered"), [(timedelta(0), True), (timedelta(seconds=-1), False), (None, True)]
+    ("ends_in", "covered"), [(timedelta(0), True), (timedelta(seconds=-1), False), (None, False)]
 )
 def test_a_quote_covers_what_came_until_its_end(ends_in: timedelta | None, covered: bool) -> None:  # noqa: FBT001 - a parameter of a table
-    """The last moment counts; a quote without an end covers everything."""
+    """The last moment counts; a quote whose end nobody knows covers nothing."""
     quote = Quote(Decimal(1), NOW + ends_in if ends_in is not None else None)
 
     assert covered == quote.covers(NOW)

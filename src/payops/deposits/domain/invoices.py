@@ -1,6 +1,6 @@
 """Invoices, the payments behind them, and the receipts that are credited."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -106,6 +106,7 @@ class Payment:
     fee_coin: str | None = None
     fee_amount: Decimal | None = None
     reason: str | None = None  # why a person must look
+    doubts_decided: tuple[str, ...] = ()  # earlier reasons: what more comes of it is for people
     seen_at: datetime | None = None
     notified_at: datetime | None = None
     reads: int = 0  # read-backs since it last changed
@@ -118,7 +119,11 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One arrival of money: the only thing that is ever credited, at most once."""
+    """One arrival of money: the only thing that is ever credited, at most once.
+
+    ``early_amount`` is as much of ``amount`` as came at ``arrived_at``, when the rest was added
+    after the quote; ``None``: all of it did. ``settled_at`` is when we read that it is settled.
+    """
 
     user_id: str
     id: UUID
@@ -130,7 +135,9 @@ class Receipt:
     coin: str
     amount: Decimal
     arrived_at: datetime
+    early_amount: Decimal | None = None
     is_settled: bool = False
+    settled_at: datetime | None = None
     outcome_coin: str | None = None
     outcome_amount: Decimal | None = None
     chain_hash: str | None = None
@@ -140,7 +147,8 @@ class Receipt:
     method: Method | None = None
     rate: Decimal | None = None  # what one coin was worth in the wallet's currency
     reason: str | None = None  # why a person must look
-    created_at: datetime = field(kw_only=True)
+    doubts_decided: tuple[str, ...] = ()  # earlier reasons: the same is not raised again
+    created_at: datetime
 
 
 def show(invoice_id: UUID) -> str:

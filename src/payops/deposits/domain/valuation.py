@@ -23,10 +23,11 @@ class Quote:
     """The provider asked for ``pay_amount`` coins for the whole price until ``expires_at``."""
 
     pay_amount: Decimal
-    expires_at: datetime | None  # None: the provider named no end
+    expires_at: datetime | None  # None: nobody knows until when
 
     def covers(self, arrived_at: datetime) -> bool:
-        return self.expires_at is None or arrived_at <= self.expires_at
+        """Whether it stood. One whose end nobody knows is not honoured: it may be days old."""
+        return self.expires_at is not None and arrived_at <= self.expires_at
 
 
 def pro_rata(price_minor: int, arrived: Decimal, pay_amount: Decimal) -> int:

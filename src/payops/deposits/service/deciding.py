@@ -17,12 +17,21 @@ from payops.deposits.domain.states import (
 )
 from payops.deposits.ports import Arrival, Snapshot
 from payops.deposits.service.case import Case, Market, Policy
-from payops.deposits.service.crediting import Look, is_decided, receive, take_back, value_fees
-from payops.deposits.service.matching import differences
+from payops.deposits.service.crediting import (
+    Look,
+    doubt,
+    is_credited_by_people,
+    receive,
+    take_back,
+    value_fees,
+)
+from payops.deposits.service.families import placed
+from payops.deposits.service.matching import differences, reason_of
 from payops.kernel.ids import new_id
 
 # A provider settles without a notification we could count on: read back at least this often.
 _POLLS_MOST: Final = timedelta(hours=12)
+SETTLED_WITHOUT_AMOUNT: Final = "settled_without_amount"
 
 
 def observe(
@@ -36,13 +45,15 @@ def observe(
     payment = case.payments[reference]
     found = differences(case.invoice, payment, seen)
     if found:
-        is_open = not is_decided(case, payment)
+        # What people decided about is not new; another contradiction is.
+        is_open = not (
+            is_credited_by_people(case, payment) or reason_of(found) in payment.doubts_decided
+        )
         if is_open:
-            case.mismatches += found
-            case.needs_person(payment, f"mismatch: {', '.join(found)}")
+            case.contradicted(payment, found)
         case.put_payment(_read(case.payments[reference], case.now, policy, is_open=is_open))
         return
-    payment = _learned(case, payment, seen, policy)
+    payment = placed(case, _learned(case, payment, seen, policy), seen)
     case.put_payment(payment)
     _add_children(case, payment, seen)
     look = Look(payment, seen, policy, {market.reference: market.minor for market in markets})
@@ -52,27 +63,39 @@ def observe(
         take_back(case, payment)
     _look_for_gone(case, payment, seen)
     value_fees(case, payment)
-    if seen.flags and not seen.arrivals:
+    if seen.flags and not seen.arrivals and min(seen.flags) not in payment.doubts_decided:
         case.needs_person(case.payments[reference], min(seen.flags))
-    is_open = any(
+    is_open = _lacks_amount(case, reference, seen) or any(
         case.receipts[arrival.reference].state is ReceiptState.SEEN for arrival in seen.arrivals
     )
     case.put_payment(_read(case.payments[reference], case.now, policy, is_open=is_open))
 
 
+def _lacks_amount(case: Case, reference: str, seen: Snapshot) -> bool:
+    """Whether its provider settled the payment and does not say with how much: that is no rest.
+
+    A person is told until it does say, or until people have decided that nothing came.
+    """
+    payment = case.payments[reference]
+    is_known = bool(seen.arrivals) or any(
+        receipt.payment_id == payment.id and receipt.state is not ReceiptState.SEEN
+        for receipt in case.receipts.values()
+    )
+    if payment.state not in SETTLED or is_known:
+        if payment.reason == SETTLED_WITHOUT_AMOUNT:
+            case.put_payment(replace(payment, reason=None))
+        return False
+    if {SETTLED_WITHOUT_AMOUNT, *seen.flags} & set(payment.doubts_decided):
+        return False
+    case.needs_person(payment, SETTLED_WITHOUT_AMOUNT)
+    return True
+
+
 def unvalued(case: Case, reference: str, seen: Snapshot, policy: Policy) -> list[Arrival]:
     """Arrivals of ``seen`` that would be credited and need a fresh rate for it."""
-    if differences(case.invoice, case.payments[reference], seen):
-        return []
     trial = Case(case.invoice, dict(case.payments), dict(case.receipts), case.now)
     observe(trial, reference, seen, policy, [])
-    return [
-        arrival
-        for arrival in seen.arrivals
-        if (receipt := trial.receipts.get(arrival.reference)) is not None
-        and receipt.state is ReceiptState.SEEN
-        and receipt.is_settled
-    ]
+    return [arrival for arrival in seen.arrivals if arrival.reference in trial.unvalued]
 
 
 def failed_to_read(case: Case, reference: str, policy: Policy, *, why: str) -> None:
@@ -92,7 +115,8 @@ def failed_to_read(case: Case, reference: str, policy: Policy, *, why: str) -> N
     may_hold_money = payment.notified_at is not None or payment.seen_at is not None
     if (
         may_hold_money
-        and not is_decided(case, payment)
+        and not is_credited_by_people(case, payment)
+        and why not in payment.doubts_decided
         and case.now - since >= policy.give_up_reading
     ):
         case.needs_person(case.payments[reference], why)
@@ -139,7 +163,6 @@ def _learned(case: Case, payment: Payment, seen: Snapshot, policy: Policy) -> Pa
         state = advance(payment.state, seen.state)
     has_money = state in MONEY_SEEN | SETTLED or bool(seen.arrivals)
     fee = next((a for a in seen.arrivals if a.fee_amount), None)
-    expires_at = payment.quote_expires_at or seen.quote_expires_at
     return replace(
         payment,
         state=state,
@@ -155,7 +178,7 @@ def _learned(case: Case, payment: Payment, seen: Snapshot, policy: Policy) -> Pa
         parent_reference=payment.parent_reference or seen.parent_reference,
         fee_coin=payment.fee_coin or (fee.fee_coin if fee else None),
         fee_amount=payment.fee_amount or (fee.fee_amount if fee else None),
-        quote_expires_at=expires_at or payment.created_at + policy.quote_lasts,
+        quote_expires_at=payment.quote_expires_at or policy.quote_end(seen, case.now),
     )
 
 
@@ -167,10 +190,8 @@ def _look_for_gone(case: Case, payment: Payment, seen: Snapshot) -> None:
             receipt.payment_id == payment.id
             and receipt.state is ReceiptState.CREDITED
             and receipt.reference not in listed
-            and receipt.reason is None
         ):
-            case.put_receipt(replace(receipt, reason="vanished"))
-            case.news.append("vanished")
+            doubt(case, receipt, "vanished")
 
 
 def _read(payment: Payment, now: datetime, policy: Policy, *, is_open: bool) -> Payment:
@@ -191,8 +212,7 @@ def _read(payment: Payment, now: datetime, policy: Policy, *, is_open: bool) -> 
 
 
 def _due(payment: Payment, now: datetime, wait: timedelta, policy: Policy) -> datetime | None:
-    over = now - max(payment.created_at, payment.notified_at or payment.created_at)
-    return None if over > policy.poll_for else now + wait
+    return None if policy.has_ended(payment, now) else now + wait
 
 
 def _add_children(case: Case, parent: Payment, seen: Snapshot) -> None:

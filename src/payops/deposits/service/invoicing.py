@@ -61,7 +61,8 @@ class Invoicing:
         self._running: set[asyncio.Task[Answer]] = set()
 
     async def request(self, keyed: Keyed[Request]) -> Answer:
-        """The answer to ``keyed``, new or as given before.
+        """The answer to ``keyed``, new or as given before; where to pay is left out of what was
+        given before while the provider contradicts it.
 
         Raises:
             KeyReused: the key stands for another request.
@@ -73,8 +74,10 @@ class Invoicing:
         if known is None:
             command = replace(keyed.command, plan=await self._plan(keyed.command))
             known = await self._desk.submit(replace(keyed, command=command))
-        if known.body is not None or known.resource is None:
+        if known.resource is None:
             return known
+        if known.body is not None:
+            return await self._opening.standing(keyed, known, read(known.resource))
         # The answer must be recorded even when the caller has gone.
         task = asyncio.create_task(self._answered(keyed, known, read(known.resource)))
         self._running.add(task)

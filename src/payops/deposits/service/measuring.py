@@ -32,7 +32,16 @@ class Measures:
         """Count now, and set the gauges of this process."""
         async with self.db.transaction(read_only=True) as tx:
             measured = await self._measured(tx)
-        found = measured.figures
+        self._show(measured.figures)
+        return measured
+
+    async def set_figures(self) -> None:
+        """Set the gauges of this process."""
+        async with self.db.transaction(read_only=True) as tx:
+            found = await self._figures(tx)
+        self._show(found)
+
+    def _show(self, found: Figures) -> None:
         self.metrics.set_deposits(
             {
                 "pending": found.pending,
@@ -53,11 +62,13 @@ class Measures:
                 if seconds is not None
             },
         )
-        return measured
+
+    async def _figures(self, tx: Tx) -> Figures:
+        return await store.figures(tx, window=self.window, stuck_after=self.stuck_after)
 
     async def _measured(self, tx: Tx) -> Measured:
         now: datetime = await tx.fetchval("SELECT now()")
-        found = await store.figures(tx, window=self.window, stuck_after=self.stuck_after)
+        found = await self._figures(tx)
         counts = {row["hour"]: row["count"] for row in await store.settled_by_hour(tx, self.window)}
         hours = self.window // timedelta(hours=1)
         this_hour = now.replace(minute=0, second=0, microsecond=0)

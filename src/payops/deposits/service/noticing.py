@@ -10,17 +10,17 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from payops.deposits.domain.invoices import Kind, Payment, read_order_id
-from payops.deposits.domain.states import MONEY_SEEN, SETTLED, State
+from payops.deposits.domain.invoices import Payment, read_order_id
+from payops.deposits.domain.states import MONEY_SEEN, SETTLED
 from payops.deposits.ports import Notice, Snapshot
 from payops.deposits.service import recording
 from payops.deposits.service.case import Case
 from payops.deposits.service.crediting import value_fees
 from payops.deposits.service.deciding import child_of
-from payops.deposits.service.matching import differences
+from payops.deposits.service.families import heard_of, is_on_page, placed
+from payops.deposits.service.matching import differences, reason_of
 from payops.deposits.store import reading
 from payops.infra.db import Tx
-from payops.kernel.ids import new_id
 from payops.webhooks.ports import Effect, Handled
 
 ACTOR: Final = "system:notification"
@@ -88,11 +88,10 @@ def _applied(case: Case | None, notice: Notice) -> Handled:
     payment = case.payments.get(notice.reference) or _new_payment(case, notice)
     found = differences(invoice, payment, notice.claimed) if notice.claimed else []
     if found:
-        case.put_payment(payment)
-        case.mismatches += found
-        case.needs_person(payment, f"mismatch: {', '.join(found)}")
-        reason = f"mismatch: {', '.join(found)}"
-        return Handled(Effect.PARKED, reason, invoice.user_id, invoice.shown_id)
+        case.contradicted(payment, found)
+        return Handled(Effect.PARKED, reason_of(found), invoice.user_id, invoice.shown_id)
+    if notice.claimed is not None:
+        payment = placed(case, payment, notice.claimed)
     case.put_payment(_noticed(case, payment, notice.claimed))
     value_fees(case, case.payments[notice.reference])
     return Handled(Effect.APPLIED, "", invoice.user_id, invoice.shown_id)
@@ -100,28 +99,12 @@ def _applied(case: Case | None, notice: Notice) -> Handled:
 
 def _new_payment(case: Case, notice: Notice) -> Payment:
     """A payment we hear of for the first time, and why it is this invoice's."""
-    claimed, invoice = notice.claimed, case.invoice
+    claimed = notice.claimed
     parent = case.payments.get(claimed.parent_reference or "") if claimed else None
     if parent is not None:
         return child_of(parent, notice.reference, case.now)
-    is_on_page = (
-        claimed is not None
-        and claimed.hosted_reference is not None
-        and claimed.hosted_reference == invoice.provider_reference
-    )
-    return Payment(
-        user_id=invoice.user_id,
-        id=new_id(),
-        invoice_id=invoice.id,
-        provider=invoice.provider,
-        reference=notice.reference,
-        kind=Kind.HOSTED if is_on_page else Kind.ORPHAN,
-        state=State.WAITING,
-        provider_status="",
-        due_at=case.now,
-        created_at=case.now,
-        state_since=case.now,
-    )
+    is_hosted = claimed is not None and is_on_page(case.invoice, claimed)
+    return heard_of(case, notice.reference, is_hosted=is_hosted)
 
 
 def _noticed(case: Case, payment: Payment, claimed: Snapshot | None) -> Payment:

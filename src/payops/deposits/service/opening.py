@@ -36,10 +36,11 @@ from payops.deposits.ports import (
     Reason,
     Refused,
     Snapshot,
+    left_out,
 )
-from payops.deposits.service import recording
+from payops.deposits.service import keeping, recording
 from payops.deposits.service.case import Case, Policy
-from payops.deposits.service.matching import opening_differences
+from payops.deposits.service.matching import is_suspect, opening_differences
 from payops.deposits.service.requesting import Render, Request
 from payops.deposits.store import writing
 from payops.idempotency import service as idempotency
@@ -49,7 +50,6 @@ from payops.infra.db import Database, Tx
 from payops.kernel.errors import PayopsError
 from payops.kernel.ids import new_id
 from payops.pii.domain import scrub
-from payops.webhooks import service as webhooks
 
 ATTEMPTS_MAX: Final = 5
 ACTOR: Final = "system:invoicing"
@@ -99,15 +99,23 @@ class Opening:
         """The answer for an invoice that has its address by now, or never will.
 
         Raises:
-            ProviderFailed: it never will.
+            ProviderFailed: it never will, or people have yet to decide whether it is right.
         """
-        if not (invoice.address or invoice.checkout_url):
+        if not (invoice.address or invoice.checkout_url) or is_suspect(invoice):
             raise ProviderFailed
 
         async def work(tx: Tx) -> Answer:
             return await self._complete(tx, keyed, given, invoice)
 
         return replace(await self._db.run(work), is_replay=True)
+
+    async def standing(self, keyed: Keyed[Request], given: Answer, invoice_id: UUID) -> Answer:
+        """``given`` before, without where to pay while that may be another's."""
+        async with self._db.transaction(read_only=True) as tx:
+            invoice = await keeping.get(tx, invoice_id, user_id=None)
+        if not is_suspect(invoice):
+            return given
+        return replace(given, body=self._render(invoice, keyed.command).body)
 
     async def record(
         self, keyed: Keyed[Request], given: Answer, invoice: Invoice, answer: OpenAnswer
@@ -126,13 +134,16 @@ class Opening:
             )
             match answer:
                 case Opened():
-                    return await self._opened(tx, keyed, given, locked, answer, is_ours=is_ours)
+                    result = await self._opened(tx, keyed, given, locked, answer, is_ours=is_ours)
                 case Refused():
-                    return await self._refused(tx, keyed, locked, answer)
+                    result = await self._refused(tx, keyed, locked, answer)
                 case NotDelivered() | CredentialRefused() | AnswerLost():
                     return await self._unopened(tx, locked, answer)
                 case _:
                     assert_never(answer)
+            # Whatever it answered, it has let us in.
+            await alerts.resolve_alert(tx, _credentials_key(invoice.provider))
+            return result
 
         result = await self._db.run(work)
         if isinstance(result, PayopsError):
@@ -142,7 +153,8 @@ class Opening:
     async def adopt(self, tx: Tx, case: Case, reference: str, seen: Snapshot) -> None:
         """A lost attempt was heard of, and nobody has an address yet: it becomes the invoice's.
 
-        Only what could have been shown is: an address that does not fit stays an orphan.
+        Only what could have been shown is: an address that does not fit stays an orphan, and so
+        does one of which its provider does not say the order and the price.
         """
         invoice = case.invoice
         if await writing.attempt_is_open(tx, invoice):
@@ -154,9 +166,11 @@ class Opening:
             address=seen.address,
             memo=seen.memo,
             network=seen.network,
-            quote_expires_at=seen.quote_expires_at,
+            # One of unknown age stands no longer: it is shown as it is, and valued at the market.
+            quote_expires_at=self._policy.quote_end(seen, case.now) or case.now,
             price=seen.price,
             order_id=seen.order_id,
+            left_out=left_out(seen.order_id, seen.price),
         )
         if invoice.checkout is Checkout.ADDRESS and not self._faults(invoice, opened):
             case.invoice = self._payable(case, opened)
@@ -173,36 +187,39 @@ class Opening:
         is_ours: bool,
     ) -> Answer | PayopsError:
         before = case.invoice
-        if before.state not in UNBORN or not is_ours:
-            # Another attempt was quicker; this one's payment is known, and waits unseen.
-            case.put_payment(self._payment(case, opened, Kind.ORPHAN))
-            await recording.write(tx, case, actor=ACTOR)
-            return InProgress(retry_after_seconds=1)
+        is_awaited = is_ours and before.state in UNBORN
         if await self._belongs_to_another(tx, before, opened):
-            await recording.halt_for_mismatch(tx, before, ["reference"])
+            await recording.halt_for_shared_id(tx, before.provider, opened.reference)
+            if not is_awaited:
+                return InProgress(retry_after_seconds=1)
             case.invoice = replace(before, state=State.UNKNOWN, state_since=case.now)
             await recording.write(tx, case, actor=ACTOR, before=before)
             return ProviderFailed()
+        if not is_awaited:
+            # Another attempt was quicker; this one's payment is known, and waits unseen. What is
+            # picked on its page will be heard of.
+            if not opened.is_page and opened.reference != before.provider_reference:
+                case.put_payment(self._payment(case, opened, Kind.ORPHAN))
+                await recording.write(tx, case, actor=ACTOR)
+            return InProgress(retry_after_seconds=1)
         found = self._faults(before, opened)
         if found:
             payment = self._payment(case, opened, Kind.ORPHAN)
-            case.put_payment(payment)
-            case.mismatches += found
-            case.needs_person(payment, f"mismatch: {', '.join(found)}")
+            case.contradicted(payment, found)
             await recording.write(tx, case, actor=ACTOR)
             return ProviderFailed()
         case.invoice = self._payable(case, opened)
-        if opened.is_page:
-            await writing.keep_references(tx, before.provider, before, [("page", opened.reference)])
-            await webhooks.rematch(tx, before.provider, [opened.reference])
-        else:
+        if not opened.is_page:
             case.put_payment(self._payment(case, opened, Kind.PRIMARY))
         after = await recording.write(tx, case, actor=ACTOR, before=before)
         tx.wake(recording.DUE)
         return await self._complete(tx, keyed, given, after)
 
     async def _belongs_to_another(self, tx: Tx, invoice: Invoice, opened: Opened) -> bool:
-        """The provider gave us an id that it has given us for another invoice before."""
+        """The provider gave us an id that it has given us for another invoice before.
+
+        Otherwise it is this invoice's from now on.
+        """
         kind = "page" if opened.is_page else "payment"
         return bool(
             await writing.keep_references(tx, invoice.provider, invoice, [(kind, opened.reference)])
@@ -303,7 +320,7 @@ class Opening:
                 await recording.write(tx, case, actor=ACTOR, before=before)
             return ProviderFailed("The payment provider's answer was lost; ask again.")
         if isinstance(answer, CredentialRefused):
-            await alerts.raise_alert(tx, credentials_refused(case.invoice.provider))
+            await alerts.raise_alert(tx, _credentials_refused(case.invoice.provider))
         return ProviderUnavailable(retry_after_seconds=30)
 
     async def _note(self, tx: Tx, invoice: Invoice, answer: OpenAnswer) -> None:
@@ -331,9 +348,13 @@ class Opening:
         return await idempotency.complete(tx, keyed.key, answer)
 
 
-def credentials_refused(provider: str) -> Alert:
+def _credentials_key(provider: str) -> str:
+    return f"deposit_credentials:{provider}"
+
+
+def _credentials_refused(provider: str) -> Alert:
     return Alert(
-        key=f"deposit_credentials:{provider}",
+        key=_credentials_key(provider),
         kind="deposit_credentials",
         severity=Severity.CRITICAL,
         summary="A provider of deposits refuses our API key.",

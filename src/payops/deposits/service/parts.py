@@ -74,6 +74,7 @@ def config_of(settings: Settings) -> Config:
                 KES.code: crypto.auto_credit_max_kes * 100,
                 USD.code: crypto.auto_credit_max_usd * 100,
             },
+            overpaid_percent=crypto.overpaid_percent,
             outcome_coins=frozenset(code.upper() for code in crypto.outcome_coins),
         ),
         usd_kes_rate=crypto.usd_kes_rate,

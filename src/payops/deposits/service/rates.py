@@ -12,6 +12,7 @@ from payops.deposits.domain.valuation import usd_cents_for
 from payops.deposits.errors import RateUnavailable
 from payops.deposits.store import rates as store
 from payops.infra.db import Tx
+from payops.infra.logging.redaction import clean_text
 from payops.kernel.ids import new_id, show_id
 from payops.kernel.money import KES, USD, Money
 
@@ -56,7 +57,7 @@ async def put(
 ) -> Rate:
     """Record a new rate; the ones before it stay."""
     kept = await store.insert(
-        tx, new_id(), Rate(USD_KES, rate, spread_bps, None, actor, reason=reason)
+        tx, new_id(), Rate(USD_KES, rate, spread_bps, None, actor, reason=clean_text(reason))
     )
     assert kept.id is not None  # noqa: S101 - it was just given one
     await audit.record(

@@ -96,7 +96,9 @@ class Reader:
             read = await self._ask(registered, payment)
             finding = await self._db.run(lambda tx: self._record(tx, payment, read, actor))
         except ReferenceTaken:
-            await self._db.run(lambda tx: recording.halt_for_shared_id(tx, payment))
+            await self._db.run(
+                lambda tx: recording.halt_for_shared_id(tx, payment.provider, payment.reference)
+            )
             return Checked(Finding.ERROR, None)
         except Exception:
             log.exception("deposit.read_failed", payment_id=str(payment.id))
@@ -110,10 +112,15 @@ class Reader:
     async def to_reconcile(
         self, provider: str, *, settled_within: timedelta, after: UUID, limit: int
     ) -> list[Payment]:
-        """A page of all that is not at rest or was settled lately, in id order."""
+        """A page of all that is not at rest or changed lately, in id order."""
         async with self._db.transaction(read_only=True) as tx:
             return await figures.to_reconcile(
-                tx, provider, settled_within=settled_within, after=after, limit=limit
+                tx,
+                provider,
+                settled_within=settled_within,
+                watched_for=self._policy.poll_for,
+                after=after,
+                limit=limit,
             )
 
     async def _due_of(self, name: str) -> int:

@@ -16,7 +16,7 @@ from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
 from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
-from payops.deposits.domain.invoices import Invoice, Payment, Receipt
+from payops.deposits.domain.invoices import Invoice, Receipt
 from payops.deposits.domain.states import MONEY_SEEN, SETTLED, State
 from payops.deposits.service.case import Case
 from payops.deposits.service.deciding import conclude
@@ -178,6 +178,8 @@ def _events(case: Case, before: Invoice, actor: str) -> list[AuditEvent]:
         )
     for reference in case.reversed:
         note("deposit_taken_back", reference=reference)
+    for reference in case.overpaid:
+        note("deposit_overpaid", reference=reference, creditedMinor=after.credited_minor)
     for reason in case.news:
         note("deposit_review", reason=reason)
     for word in case.unknown_words:
@@ -203,6 +205,8 @@ async def _alert(tx: Tx, case: Case, before: Invoice) -> None:
                 detail={"provider": after.provider, "status": word[:64], "invoice": shown},
             ),
         )
+    if case.overpaid:
+        await alerts.raise_alert(tx, _overpaid(after))
     if case.news:
         await alerts.raise_alert(
             tx,
@@ -218,6 +222,20 @@ async def _alert(tx: Tx, case: Case, before: Invoice) -> None:
         await halt_for_mismatch(tx, after, case.mismatches)
 
 
+def _overpaid(invoice: Invoice) -> Alert:
+    return Alert(
+        key=f"deposit_overpaid:{invoice.shown_id}",
+        kind="deposit_overpaid",
+        severity=Severity.WARNING,
+        summary="Much more was paid than asked for; it is credited.",
+        detail={
+            "invoice": invoice.shown_id,
+            "priceMinor": invoice.price.minor,
+            "creditedMinor": invoice.credited_minor,
+        },
+    )
+
+
 async def halt_for_mismatch(tx: Tx, invoice: Invoice, found: Collection[str]) -> None:
     """The provider contradicts what we asked it for: no new deposit goes through it."""
     await switches.halt(
@@ -228,11 +246,14 @@ async def halt_for_mismatch(tx: Tx, invoice: Invoice, found: Collection[str]) ->
     )
 
 
-async def halt_for_shared_id(tx: Tx, payment: Payment) -> None:
-    """The provider books one id for two invoices: whose money it is, nobody can tell."""
+async def halt_for_shared_id(tx: Tx, provider: str, reference: str) -> None:
+    """The provider books one id for two invoices: whose money it is, nobody can tell.
+
+    ``reference`` is the payment or the page that is, or names, what another invoice has.
+    """
     await switches.halt(
         tx,
-        payment.provider,
-        reason=f"what payment {payment.reference} names belongs to another invoice",
+        provider,
+        reason=f"what {reference} stands for belongs to another invoice",
         actor="system:deposits",
     )

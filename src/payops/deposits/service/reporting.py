@@ -4,10 +4,24 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from payops.deposits.store import reporting as store
-from payops.deposits.store.reporting import Count, Exceptional, Timing
+from payops.deposits.store.reporting import Count, Credited, Exceptional, Timing
 from payops.infra.db import Tx
 
-__all__ = ["Count", "Exceptional", "Timing", "counts", "exceptions", "timings"]
+__all__ = [
+    "Count",
+    "Credited",
+    "Exceptional",
+    "Timing",
+    "counts",
+    "credited_by_hour",
+    "exceptions",
+    "timings",
+]
+
+
+async def credited_by_hour(tx: Tx, since: datetime, until: datetime) -> list[Credited]:
+    """What users got in the period, by the hour it was posted in and by currency."""
+    return await store.credited_by_hour(tx, since, until)
 
 
 async def counts(tx: Tx, since: datetime, until: datetime) -> list[Count]:

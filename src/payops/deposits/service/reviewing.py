@@ -49,14 +49,20 @@ class Review:
 
 
 def reasons_of(payments: Mapping[str, Payment], receipts: Mapping[str, Receipt]) -> dict[str, str]:
-    """Why people must look, by the provider's reference."""
-    found: dict[str, str] = {}
+    """Why people must look, by the provider's reference.
+
+    An arrival that was seen, and stopped with its payment, can be decided for that reason too.
+    """
+    found: dict[str, list[str]] = {}
     things: list[Payment | Receipt] = [*payments.values(), *receipts.values()]
     for one in things:
-        if one.reason is not None:
-            known = found.get(one.reference)
-            found[one.reference] = f"{known}; {one.reason}" if known else one.reason
-    return found
+        if one.reason is not None and one.reason not in found.setdefault(one.reference, []):
+            found[one.reference].append(one.reason)
+    stopped = {payment.id: payment.reason for payment in payments.values() if payment.reason}
+    for receipt in receipts.values():
+        if receipt.state is ReceiptState.SEEN and receipt.payment_id in stopped:
+            found.setdefault(receipt.reference, [stopped[receipt.payment_id]])
+    return {reference: "; ".join(reasons) for reference, reasons in found.items()}
 
 
 async def reviewed(tx: Tx, invoice_id: UUID, review: Review) -> tuple[Invoice, Review]:
@@ -104,15 +110,20 @@ async def _case(tx: Tx, invoice_id: UUID) -> Case:
 async def _apply(tx: Tx, case: Case, review: Review) -> None:
     payment = case.payments.get(review.reference)
     receipt = case.receipts.get(review.reference)
+    if receipt is not None and receipt.reason is not None:
+        receipt = replace(receipt, doubts_decided=(*receipt.doubts_decided, receipt.reason))
     if receipt is not None and receipt.state is ReceiptState.REVERSED:
         await _settle_loss(tx, case, receipt, review)
     elif review.verdict is Verdict.CREDIT:
         _credit(case, payment, receipt, review)
     else:
-        _dismiss(case, receipt, review)
+        _dismiss(case, payment, receipt, review)
     if payment is not None and payment.reason is not None:
-        # Not read back again on our own account: what was wrong with it still is.
-        case.put_payment(replace(case.payments[payment.reference], reason=None, due_at=None))
+        # Not read back again on our own account: what was wrong with it still is. Whatever more
+        # is heard of it is for people.
+        payment = case.payments[payment.reference]
+        doubts = (*payment.doubts_decided, payment.reason or "")
+        case.put_payment(replace(payment, reason=None, due_at=None, doubts_decided=doubts))
 
 
 def _credit(case: Case, payment: Payment | None, receipt: Receipt | None, review: Review) -> None:
@@ -137,9 +148,14 @@ def _finish(case: Case, receipt: Receipt) -> None:
             case.put_payment(replace(payment, state=State.FINISHED, state_since=case.now))
 
 
-def _dismiss(case: Case, receipt: Receipt | None, review: Review) -> None:
+def _dismiss(case: Case, payment: Payment | None, receipt: Receipt | None, review: Review) -> None:
     _check_without_amounts(review)
     if receipt is None:
+        for one in list(case.receipts.values()):
+            # What was seen of it goes with it; what has a reason of its own is decided by itself.
+            is_its = payment is not None and one.payment_id == payment.id
+            if is_its and one.state is ReceiptState.SEEN:
+                case.put_receipt(replace(one, state=ReceiptState.DISMISSED))
         return
     # One that was credited stays so: only the doubt about it is over.
     is_credited = receipt.state is ReceiptState.CREDITED

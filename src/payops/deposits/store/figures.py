@@ -63,10 +63,19 @@ WHERE state = 'waiting' AND checkout = 'hosted' AND state_since < now() - $1::in
 ORDER BY state_since LIMIT $2 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - constants only
 
+# Its age says nothing: a payment of last month may have been credited today. An address that is
+# still shown may be paid to, also when people have dismissed what it was about.
 _TO_RECONCILE = f"""
 SELECT {PAYMENT_COLUMNS} FROM deposit_payments p
 WHERE p.id > $1 AND p.provider = $4 AND (p.due_at IS NOT NULL
-    OR p.created_at > now() - $2::interval AND p.state IN ('finished', 'partially_paid'))
+    OR p.state IN ('waiting', 'confirming', 'confirmed', 'sending')
+    OR p.state_since > now() - $2::interval
+    OR p.reason IS NOT NULL
+    OR p.doubts_decided <> '{{}}' AND p.state IN ('expired', 'failed')
+        AND greatest(p.created_at, p.notified_at) > now() - $5::interval
+    OR EXISTS (SELECT FROM deposit_receipts r
+        WHERE r.invoice_id = p.invoice_id AND r.payment_id = p.id
+            AND (r.settled_at > now() - $2::interval OR r.state = 'review')))
 ORDER BY p.id LIMIT $3
 """  # noqa: S608 - constants only
 
@@ -113,8 +122,18 @@ async def lock_deserted(tx: Tx, older_than: timedelta, limit: int) -> list[Invoi
 
 
 async def to_reconcile(
-    tx: Tx, provider: str, *, settled_within: timedelta, after: UUID, limit: int
+    tx: Tx,
+    provider: str,
+    *,
+    settled_within: timedelta,
+    watched_for: timedelta,
+    after: UUID,
+    limit: int,
 ) -> list[Payment]:
-    """Everything not at rest, and what was settled lately, in id order from ``after`` on."""
-    rows = await tx.fetch(_TO_RECONCILE, after, settled_within, limit, provider)
+    """Everything not at rest, and what changed or settled within ``settled_within``, in id order
+    from ``after`` on.
+
+    What people decided and nobody paid is looked at while an unpaid one would be: ``watched_for``.
+    """
+    rows = await tx.fetch(_TO_RECONCILE, after, settled_within, limit, provider, watched_for)
     return [payment(row) for row in rows]

@@ -7,17 +7,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from payops.deposits.domain.invoices import Invoice, Payment
+from payops.deposits.domain.invoices import Invoice
 from payops.deposits.domain.states import State
-from payops.deposits.store.rows import INVOICE_COLUMNS, PAYMENT_COLUMNS, invoice, payment
+from payops.deposits.store.rows import INVOICE_COLUMNS, invoice
 from payops.deposits.tables import deposit_references
 from payops.deposits.tables import invoices as table
 from payops.infra.db import Record, Tx
 from payops.kernel.ids import floor_id
 
 _BY_ID = f"SELECT {INVOICE_COLUMNS} FROM invoices WHERE id = $1"  # noqa: S608 - constants only
-
-_PAYMENT_BY_ID = f"SELECT {PAYMENT_COLUMNS} FROM deposit_payments WHERE id = $1"  # noqa: S608 - constants only
 
 _OWNERS = """
 SELECT kind, reference, invoice_id FROM deposit_references
@@ -47,11 +45,6 @@ class Usage:
 async def by_id(tx: Tx, invoice_id: UUID) -> Invoice | None:
     row = await tx.fetchrow(_BY_ID, invoice_id)
     return invoice(row) if row else None
-
-
-async def payment_by_id(tx: Tx, payment_id: UUID) -> Payment | None:
-    row = await tx.fetchrow(_PAYMENT_BY_ID, payment_id)
-    return payment(row) if row else None
 
 
 async def owners(

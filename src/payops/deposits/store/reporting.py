@@ -44,6 +44,31 @@ ORDER BY i.id
 """  # noqa: S608 - as above
 
 
+# What was posted, not what became of invoices: a second arrival is credited without a change
+# of state. Only a deposit takes from a provider's clearing account, besides a rail's refund.
+_CREDITED: Final = """
+SELECT date_trunc('hour', j.posted_at, 'UTC') AS hour, e.currency, count(*) AS count,
+    -sum(e.amount)::bigint AS amount
+FROM entries e CROSS JOIN LATERAL (
+    SELECT posted_at FROM journals
+    WHERE user_id = e.user_id AND id = e.journal_id AND kind = 'deposit_credited' OFFSET 0
+) AS j
+WHERE e.journal_id >= $1 AND e.journal_id < $2 AND e.account LIKE '%:clearing' AND e.amount < 0
+    AND j.posted_at >= $3 AND j.posted_at < $4
+GROUP BY hour, e.currency ORDER BY hour, e.currency
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """Deposits credited in the hour from ``hour`` on; ``amount`` in minor units."""
+
+    hour: datetime
+    currency: str
+    count: int
+    amount: int
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """Invoices of a period in one state; sums in minor units of ``currency``."""
@@ -88,6 +113,10 @@ async def counts(tx: Tx, since: datetime, until: datetime) -> list[Count]:
 async def timings(tx: Tx, since: datetime, until: datetime) -> list[Timing]:
     """Of all providers together first, then of each."""
     return [Timing(**dict(row)) for row in await tx.fetch(_TIMINGS, *_period(since, until))]
+
+
+async def credited_by_hour(tx: Tx, since: datetime, until: datetime) -> list[Credited]:
+    return [Credited(**dict(row)) for row in await tx.fetch(_CREDITED, *_period(since, until))]
 
 
 async def exceptions(

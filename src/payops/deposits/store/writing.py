@@ -61,8 +61,9 @@ ON CONFLICT (user_id, id) DO UPDATE SET
     pay_amount = excluded.pay_amount, address = excluded.address, memo = excluded.memo,
     network = excluded.network, quote_expires_at = excluded.quote_expires_at,
     fee_coin = excluded.fee_coin, fee_amount = excluded.fee_amount, reason = excluded.reason,
-    seen_at = excluded.seen_at, notified_at = excluded.notified_at, reads = excluded.reads,
-    failures = excluded.failures, failing_since = excluded.failing_since,
+    doubts_decided = excluded.doubts_decided, seen_at = excluded.seen_at,
+    notified_at = excluded.notified_at, reads = excluded.reads, failures = excluded.failures,
+    failing_since = excluded.failing_since,
     due_at = excluded.due_at, state_since = excluded.state_since
 """  # noqa: S608 - constants only
 
@@ -71,12 +72,13 @@ INSERT INTO deposit_receipts ({RECEIPT_COLUMNS})
 VALUES ({", ".join(f"${n + 1}" for n in range(len(RECEIPT_COLUMNS.split(", "))))})
 ON CONFLICT (user_id, id) DO UPDATE SET
     state = excluded.state, coin = excluded.coin, amount = excluded.amount,
-    arrived_at = excluded.arrived_at, is_settled = excluded.is_settled,
+    arrived_at = excluded.arrived_at, early_amount = excluded.early_amount,
+    is_settled = excluded.is_settled, settled_at = excluded.settled_at,
     outcome_coin = excluded.outcome_coin, outcome_amount = excluded.outcome_amount,
     chain_hash = excluded.chain_hash, credited = excluded.credited,
     credited_currency = excluded.credited_currency, journal_id = excluded.journal_id,
     fee_journal_id = excluded.fee_journal_id, method = excluded.method, rate = excluded.rate,
-    reason = excluded.reason
+    reason = excluded.reason, doubts_decided = excluded.doubts_decided
 """  # noqa: S608 - constants only
 
 _KEEP_REFERENCES = """

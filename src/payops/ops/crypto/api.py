@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope
+from payops.access.domain import USER_ID_PATTERN
 from payops.deposits.api import id_of
 from payops.deposits.domain.states import State
 from payops.deposits.schemas import InvoiceReply
@@ -16,6 +15,7 @@ from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Cursor, Limit, PageReply, answer, page_of, read_cursor
 from payops.infra.web.wire import accepts, problems
+from payops.ops.access import FOUND, READ, Reader, Writer
 from payops.ops.crypto.schemas import (
     BreakReply,
     ExplainRequest,
@@ -29,14 +29,10 @@ from payops.ops.crypto.service import CryptoDesk
 from payops.reconciliation.domain import read_break
 from payops.reconciliation.errors import BreakNotFound
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
 InvoiceId = Annotated[str, Path(alias="invoiceId")]
 BreakId = Annotated[str, Path(alias="breakId")]
 Text = Annotated[str | None, Query(min_length=1, max_length=128)]
 
-_READ = problems(401, 403, 422, 429, 503)
-_FOUND = problems(401, 403, 404, 422, 429, 503)
 _WRITE = problems(400, 401, 403, 404, 413, 422, 429, 503)
 _NO_CURSOR = UUID(int=0)
 
@@ -56,7 +52,7 @@ def _add_invoices(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=PageReply[InvoiceReply],
         operation_id="opsFindInvoices",
         summary="Find invoices of all users",
-        responses=_READ,
+        responses=READ,
     )
     async def find_invoices(
         _: Reader,
@@ -80,7 +76,7 @@ def _add_invoices(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=InvoiceAccountReply,
         operation_id="opsShowInvoice",
         summary="An invoice with its payments, its receipts and its audit trail",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def show_invoice(_: Reader, invoice_id: InvoiceId) -> Response:
         return answer(InvoiceAccountReply.of_account(await desk.account(id_of(invoice_id))))
@@ -91,7 +87,7 @@ def _add_invoices(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=ReadReply,
         operation_id="opsRetryInvoice",
         summary="Read its payments back from the provider now",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def retry_invoice(request: Request, principal: Writer, invoice_id: InvoiceId) -> Response:
         count = await desk.read_now(
@@ -108,7 +104,7 @@ def _add_figures(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=MetricsReply,
         operation_id="opsCryptoMetrics",
         summary="The figures of crypto deposits, counted now",
-        responses=_READ,
+        responses=READ,
     )
     async def crypto_metrics(_: Reader) -> Response:
         # Averages of nothing are null: their fields are part of the answer all the same.
@@ -121,7 +117,7 @@ def _add_rates(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=PageReply[RateReply],
         operation_id="opsListRates",
         summary="The recorded USD/KES rates",
-        responses=_READ,
+        responses=READ,
     )
     async def list_rates(_: Reader, limit: Limit = 20, cursor: Cursor = None) -> Response:
         found = await desk.rates(before=read_cursor(cursor), limit=limit + 1)
@@ -158,7 +154,7 @@ def _add_breaks(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=PageReply[BreakReply],
         operation_id="opsListBreaks",
         summary="Open differences between the providers' books and ours",
-        responses=_READ,
+        responses=READ,
     )
     async def list_breaks(_: Reader, limit: Limit = 20, cursor: Cursor = None) -> Response:
         found = await desk.breaks(before=read_cursor(cursor), limit=limit + 1)
@@ -169,11 +165,11 @@ def _add_breaks(routes: APIRouter, desk: CryptoDesk) -> None:
         response_model=BreakReply,
         operation_id="opsTakeBreak",
         summary="Look into a break: it is yours",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def take_break(request: Request, principal: Writer, break_id: BreakId) -> Response:
         found = await desk.take_on(
-            _id(break_id), owner=principal.caller, request_id=context_of(request).request_id
+            break_id_of(break_id), owner=principal.caller, request_id=context_of(request).request_id
         )
         return answer(BreakReply.of(found))
 
@@ -192,7 +188,7 @@ def _add_breaks(routes: APIRouter, desk: CryptoDesk) -> None:
         body: Annotated[ExplainRequest, Depends(json_body(ExplainRequest))],
     ) -> Response:
         found = await desk.explain(
-            _id(break_id),
+            break_id_of(break_id),
             explanation=body.reason,
             actor=principal.caller,
             request_id=context_of(request).request_id,
@@ -200,7 +196,7 @@ def _add_breaks(routes: APIRouter, desk: CryptoDesk) -> None:
         return answer(BreakReply.of(found))
 
 
-def _id(text: str) -> UUID:
+def break_id_of(text: str) -> UUID:
     """Raises ``BreakNotFound`` for what cannot be a break's id."""
     try:
         return read_break(text)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from payops.deposits.service import keeping
+from payops.deposits.service import cataloguing, keeping
 from payops.deposits.service.parts import Deposits
 from payops.infra.db import Database
 from payops.infra.scheduling import Job
@@ -45,6 +45,13 @@ class DepositJobs:
                 timeout=timedelta(minutes=5),
                 run=self.look_for_stuck,
             ),
+            Job(
+                name="crypto-coins",
+                every=timedelta(minutes=5),
+                timeout=timedelta(minutes=5),
+                run=self.look_at_coins,
+                alone=True,
+            ),
         ]
 
     async def reconcile(self) -> dict[str, int]:
@@ -61,6 +68,10 @@ class DepositJobs:
             "avgPendingToFinished": found.avg_settling,
             "stuckFor30Min": found.waiting_long,
         }
+
+    async def look_at_coins(self) -> dict[str, list[str]]:
+        """Alert on coins that are withheld because a provider's record of them is odd."""
+        return await cataloguing.alert_withheld(self.db, self.deposits.registry)
 
     async def look_for_stuck(self) -> dict[str, int]:
         """Alert on what does not move, and close what never came to be."""

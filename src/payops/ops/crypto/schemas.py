@@ -12,7 +12,7 @@ from payops.deposits.domain.rates import ID_PREFIX as RATE
 from payops.deposits.domain.rates import Rate
 from payops.deposits.domain.states import State
 from payops.deposits.domain.valuation import Method
-from payops.deposits.schemas import InvoiceReply, plain
+from payops.deposits.schemas import InvoiceReply, plain, rate_text
 from payops.deposits.service.measuring import Measured
 from payops.infra.web.replies import MoneyReply
 from payops.infra.web.wire import Wire, WireReply
@@ -121,7 +121,7 @@ class ReceiptReply(WireReply):
             is_settled=receipt.is_settled,
             credited=MoneyReply.of(receipt.credited) if receipt.credited else None,
             method=receipt.method,
-            rate=plain(receipt.rate),
+            rate=rate_text(receipt.rate) if receipt.rate is not None else None,
             reason=receipt.reason,
             chain_hash=receipt.chain_hash,
         )
@@ -175,7 +175,7 @@ class RateRequest(Wire):
 class RateReply(WireReply):
     id: str | None = Field(None, description="Absent: from the configuration")
     pair: str
-    rate: str
+    rate: str = Field(description="Shillings a dollar; two decimals at least")
     spread_bps: int
     rate_for_payer: str = Field(description="With the spread taken off")
     set_by: str
@@ -187,9 +187,9 @@ class RateReply(WireReply):
         return cls(
             id=show_id(RATE, rate.id) if rate.id else None,
             pair=rate.pair,
-            rate=plain(rate.rate) or "",
+            rate=rate_text(rate.rate),
             spread_bps=rate.spread_bps,
-            rate_for_payer=plain(rate.for_payer) or "",
+            rate_for_payer=rate_text(rate.for_payer),
             set_by=rate.set_by,
             set_at=rate.set_at,
             reason=rate.reason or None,

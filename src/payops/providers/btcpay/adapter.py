@@ -15,7 +15,6 @@ from payops.deposits.domain.states import State
 from payops.deposits.ports import (
     AnswerLost,
     Arrival,
-    Capabilities,
     Coin,
     CredentialRefused,
     Intent,
@@ -28,6 +27,7 @@ from payops.deposits.ports import (
     Reason,
     Refused,
     Snapshot,
+    left_out,
 )
 from payops.kernel.money import USD, Money
 from payops.providers.btcpay import wire
@@ -77,11 +77,7 @@ class BtcPay:
     """
 
     name = "btcpay"
-    capabilities = Capabilities(
-        checkouts=frozenset(Checkout),
-        has_idempotent_create=False,
-        refunds_are_reported=False,
-    )
+    checkouts = frozenset(Checkout)
 
     def __init__(
         self,
@@ -106,6 +102,11 @@ class BtcPay:
 
     def known_coin(self, code: str) -> Coin | None:
         return self._coins.get(code)
+
+    @property
+    def withheld(self) -> Mapping[str, tuple[str, ...]]:
+        """None: there is no record of another to compare ours with."""
+        return MappingProxyType({})
 
     async def minimum(self, coin: Coin, checkout: Checkout) -> Money | NoAnswer:  # noqa: ARG002 - the same for all
         return MINIMUM
@@ -266,6 +267,7 @@ def _page(invoice: wire.Invoice, coin: Coin | None) -> OpenAnswer:
         quote_expires_at=invoice.expires_at,
         price=invoice.price,
         order_id=invoice.order_id,
+        left_out=left_out(invoice.order_id, invoice.price),
     )
 
 
@@ -281,6 +283,7 @@ def _address(invoice: wire.Invoice, methods: tuple[wire.Method, ...], coin: Coin
                 quote_expires_at=invoice.expires_at,
                 price=invoice.price,
                 order_id=invoice.order_id,
+                left_out=left_out(invoice.order_id, invoice.price),
             )
     return AnswerLost("opened, address not told")
 

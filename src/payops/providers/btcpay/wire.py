@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
-from payops.kernel.money import CURRENCIES, Money
+from payops.deposits.domain.prices import StatedPrice, stated
 
 Object: TypeAlias = Mapping[str, Any]
 
@@ -43,12 +43,12 @@ class NotUnderstood(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """``price`` is ``None`` when it is in a currency that is none of ours."""
+    """``price`` is ``None`` when it names no currency."""
 
     id: str
     status: str
     additional_status: str  # "None" when there is nothing to add
-    price: Money | None
+    price: StatedPrice | None
     order_id: str | None
     link: str | None  # of the page
     expires_at: datetime | None
@@ -224,15 +224,13 @@ def _payment(content: Object) -> Payment | None:
     )
 
 
-def _price(content: Object) -> Money | None:
-    code = content.get("currency")
-    currency = CURRENCIES.get(code.upper()) if isinstance(code, str) else None
-    if currency is None:
-        return None
-    try:
-        return Money.parse(f"{decimal_of(content.get('amount'), 'amount'):f}", currency)
-    except ValueError:
-        raise NotUnderstood("amount") from None
+def _price(content: Object) -> StatedPrice | None:
+    """As stated, in whatever currency: what it says of another is not silence."""
+    amount = decimal_of(content.get("amount"), "amount")
+    if amount < 0:
+        raise NotUnderstood("amount")
+    currency = content.get("currency")
+    return None if currency is None else stated(amount, _word(currency, "currency"))
 
 
 def _moment(value: object, what: str) -> datetime | None:

@@ -202,7 +202,7 @@ def phone_of(content: Object) -> Msisdn | None:
 
 
 def receipt_of(content: Object) -> str | None:
-    """M-Pesa's receipt, at the top or under ``metadata``."""
+    """M-Pesa's receipt, at the top or under ``metadata``; in capitals, as it is claimed."""
     metadata = content.get("metadata")
     for holder in (content, metadata if isinstance(metadata, dict) else {}):
         value = _first(holder, _RECEIPT_NAMES)
@@ -210,7 +210,7 @@ def receipt_of(content: Object) -> str | None:
             continue
         if not isinstance(value, str) or not is_short_text(value):
             raise NotUnderstood("receipt")
-        return value
+        return value.upper()
     return None
 
 

@@ -10,7 +10,6 @@ from typing import Final
 from payops.deposits.domain.invoices import Checkout
 from payops.deposits.ports import (
     AnswerLost,
-    Capabilities,
     Coin,
     CredentialRefused,
     Intent,
@@ -58,9 +57,7 @@ class NowPayments:
     """
 
     name = "nowpayments"
-    capabilities = Capabilities(
-        checkouts=frozenset(Checkout), has_idempotent_create=False, refunds_are_reported=True
-    )
+    checkouts = frozenset(Checkout)
 
     def __init__(
         self,
@@ -86,6 +83,10 @@ class NowPayments:
 
     def known_coin(self, code: str) -> Coin | None:
         return self.catalogue.known(code)
+
+    @property
+    def withheld(self) -> Mapping[str, tuple[str, ...]]:
+        return self.catalogue.differing
 
     async def minimum(self, coin: Coin, checkout: Checkout) -> Money | NoAnswer:  # noqa: ARG002 - the same for both
         return await self._minimums.get(coin.code, lambda: self._ask_minimum(coin.code))

@@ -106,6 +106,10 @@ PINS: Final[Mapping[str, Pin]] = MappingProxyType(
 )
 
 
+# Of these there is one: no token of another network goes by the name, so the network need not
+# be stated. (There have been tokens called TON, and ETH is a coin of four networks here.)
+_ON_ONE_NETWORK: Final = frozenset({"BTC", "LTC", "DOGE", "BCH", "XRP", "XLM", "TRX", "SOL"})
+
 # Where the tokens were first issued: no bridged one goes by the same code.
 _WITHOUT_BRIDGED: Final = frozenset({"ethereum", "tron"})
 
@@ -118,12 +122,13 @@ def network_of(word: str) -> str:
 def differences(pin: Pin, record: CoinRecord) -> tuple[str, ...]:
     """The fields in which the provider's record is not what was pinned.
 
-    What it does not say contradicts nothing, except for a token where an older, bridged one
-    bears the same name: there its contract must be stated. Memos are what the provider says
-    they are, except that a pinned one cannot go.
+    The network must be stated, unless there is only one it could be. So must a token's
+    contract where an older, bridged one bears the same name; on a network that is stated and
+    has no such namesake, silence about it contradicts nothing. Memos are what the provider
+    says they are, except that a pinned one cannot go.
     """
     found = {
-        "network": record.network is not None and network_of(record.network) != pin.network,
+        "network": not _is_same_network(pin, record),
         "smart_contract": not _is_same_contract(pin, record.contract),
         "network_precision": record.network_precision not in {None, pin.decimals},
         "extra_id_exists": pin.needs_memo and not record.needs_memo,
@@ -181,7 +186,7 @@ class Catalogue:
 
     @property
     def differing(self) -> Mapping[str, tuple[str, ...]]:
-        """Coins whose record differs from its pin, with the fields; for an alert."""
+        """Coins whose record differs from its pin, with the fields, as last read."""
         return self._differing
 
     def known(self, code: str) -> Coin | None:
@@ -231,6 +236,12 @@ def _coin(code: str, records: Iterable[CoinRecord]) -> Coin:
 def _is_on(record: CoinRecord) -> bool:
     """Enabled, and not said to be unavailable: an older form of the list does not say."""
     return bool(record.is_enabled) and record.is_payable is not False
+
+
+def _is_same_network(pin: Pin, record: CoinRecord) -> bool:
+    if record.network is None:
+        return record.code in _ON_ONE_NETWORK
+    return network_of(record.network) == pin.network
 
 
 def _is_same_contract(pin: Pin, contract: str | None) -> bool:

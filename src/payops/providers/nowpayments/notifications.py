@@ -8,7 +8,7 @@ taken in one spelling only, and whatever a notification says is a hint until rea
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import structlog
@@ -27,24 +27,14 @@ log = structlog.get_logger(__name__)
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{128}", re.ASCII)
 
 
-def _noted(form: Form) -> None:
-    log.debug("nowpayments.signature_matched", form=form.value)
-
-
 class NowPaymentsNotifications:
-    """``secrets``: the current IPN secret and, while it is being rotated, the previous one.
-
-    ``matched`` is told which print the provider had signed.
-    """
+    """``secrets``: the current IPN secret and, while it is being rotated, the previous one."""
 
     name = "nowpayments"
 
-    def __init__(
-        self, secrets: tuple[bytes, ...], *, matched: Callable[[Form], None] = _noted
-    ) -> None:
+    def __init__(self, secrets: tuple[bytes, ...]) -> None:
         # The provider trims its own copy. An empty key would be one that everybody knows.
         self._secrets = tuple(trimmed for secret in secrets if (trimmed := secret.strip()))
-        self._matched = matched
 
     def is_authentic(self, headers: Mapping[str, str], body: bytes) -> bool:
         match = _SIGNATURE.fullmatch(headers.get(SIGNATURE_HEADER, ""))
@@ -54,7 +44,7 @@ class NowPaymentsNotifications:
         try:
             for form, text in _prints(canonical.parse(body)):
                 if self._fits(text, signature):
-                    self._matched(form)
+                    log.debug("nowpayments.signature_matched", form=form.value)
                     return True
         except NotUnderstood:
             return False

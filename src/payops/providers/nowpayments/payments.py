@@ -1,12 +1,13 @@
 """A NOWPayments payment or page in the words of deposits; its types flip, its meaning does not."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
 from payops.deposits.domain.states import SETTLED, State
-from payops.deposits.ports import Arrival, Opened, Snapshot
+from payops.deposits.ports import Arrival, Opened, Snapshot, left_out
 from payops.providers.nowpayments import wire
 from payops.providers.nowpayments.canonical import NotUnderstood, Object
 from payops.providers.nowpayments.coins import network_of
@@ -65,6 +66,7 @@ def snapshot_of(payment: Object) -> Snapshot:
         memo=wire.word_in(payment, "payin_extra_id"),
         network=_network_in(payment),
         quote_expires_at=wire.moment_in(payment, "expiration_estimate_date"),
+        opened_at=_opened_at(payment),
         arrivals=_arrivals(payment, reference, coin, is_settled=state in SETTLED),
         flags=frozenset({WRONG_ASSET}) if status == _WRONG_ASSET_WORD else frozenset(),
     )
@@ -83,6 +85,7 @@ def address_opened(payment: Object, *, has_memo: bool) -> Opened:
         raise NotUnderstood("pay_amount")
     if has_memo and memo is None:
         raise NotUnderstood("payin_extra_id")
+    price, order_id = wire.price_in(payment), wire.line_in(payment, "order_id")
     return Opened(
         reference=wire.required_id_in(payment, "payment_id"),
         coin=wire.required_code_in(payment, "pay_currency"),
@@ -91,8 +94,9 @@ def address_opened(payment: Object, *, has_memo: bool) -> Opened:
         memo=memo,
         network=_network_in(payment),
         quote_expires_at=wire.moment_in(payment, "expiration_estimate_date", "valid_until"),
-        price=wire.price_in(payment),
-        order_id=wire.line_in(payment, "order_id"),
+        price=price,
+        order_id=order_id,
+        left_out=left_out(order_id, price),
     )
 
 
@@ -102,12 +106,14 @@ def page_opened(invoice: Object) -> Opened:
     Raises:
         NotUnderstood: without an id, or an address for a browser.
     """
+    price, order_id = wire.price_in(invoice), wire.line_in(invoice, "order_id")
     return Opened(
         reference=wire.required_id_in(invoice, "id"),
         coin=wire.code_in(invoice, "pay_currency"),
         url=wire.url_in(invoice, "invoice_url"),
-        price=wire.price_in(invoice),
-        order_id=wire.line_in(invoice, "order_id"),
+        price=price,
+        order_id=order_id,
+        left_out=left_out(order_id, price),
     )
 
 
@@ -133,6 +139,14 @@ def _arrivals(
             chain_hash=wire.word_in(payment, "payin_hash"),
         ),
     )
+
+
+def _opened_at(payment: Object) -> datetime | None:
+    """When the quote was made. Unreadable is as good as missing: then no quote is honoured."""
+    try:
+        return wire.moment_in(payment, "created_at")
+    except NotUnderstood:
+        return None
 
 
 def _outcome_amount(payment: Object, *, is_settled: bool) -> Decimal | None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from payops.kernel.money import CURRENCIES, Money
+from payops.deposits.domain.prices import StatedPrice, stated
 from payops.providers.nowpayments.canonical import NotUnderstood, Number, Object, parse
 
 T = TypeVar("T")
@@ -98,24 +98,10 @@ def required_amount_in(content: Object, name: str) -> Decimal:
     return _required(amount_in(content, name), name)
 
 
-def price_in(content: Object) -> Money | None:
-    """The price; ``None`` when it is not given.
-
-    Raises:
-        NotUnderstood: in a currency we have no books in, or finer than its minor unit.
-    """
+def price_in(content: Object) -> StatedPrice | None:
+    """The price as stated, in whatever currency; ``None`` when one half of it is not given."""
     amount, code = amount_in(content, "price_amount"), code_in(content, "price_currency")
-    if amount is None or code is None:
-        return None
-    currency = CURRENCIES.get(code)
-    if currency is None:
-        raise NotUnderstood("price_currency")
-    whole, _, decimals = number_text(amount).partition(".")
-    decimals = decimals.rstrip("0")
-    try:
-        return Money.parse(f"{whole}.{decimals}" if decimals else whole, currency)
-    except ValueError:
-        raise NotUnderstood("price_amount") from None
+    return None if amount is None or code is None else stated(amount, code)
 
 
 def code_in(content: Object, name: str) -> str | None:

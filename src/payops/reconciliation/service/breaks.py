@@ -6,6 +6,7 @@ from payops.alerts import service as alerts
 from payops.audit import service as audit
 from payops.audit.domain import AuditEvent
 from payops.infra.db import Tx
+from payops.infra.logging.redaction import clean_text
 from payops.reconciliation import store
 from payops.reconciliation.domain import Break, show_break
 from payops.reconciliation.errors import BreakNotFound
@@ -28,14 +29,20 @@ async def take_on(tx: Tx, break_id: UUID, *, owner: str, request_id: str | None 
 async def explain(
     tx: Tx, break_id: UUID, *, explanation: str, actor: str, request_id: str | None = None
 ) -> Break:
-    """Close a break that is no loss, and say why. Raises ``BreakNotFound``."""
+    """Close a break that is no loss, and say why. Raises ``BreakNotFound``.
+
+    Its payment's alert ends with the last of them.
+    """
+    explanation = clean_text(explanation)
+    others = await store.lock_payment(tx, break_id) - {break_id}
     found = await store.close(tx, break_id, by=actor, explanation=explanation)
     if found is None:
         raise BreakNotFound
     await _note(
         tx, "break_explained", found, actor=actor, request_id=request_id, explanation=explanation
     )
-    await alerts.resolve_alert(tx, f"reconciliation_break:{found.provider}:{found.subject}")
+    if not others:
+        await alerts.resolve_alert(tx, f"reconciliation_break:{found.provider}:{found.subject}")
     return found
 
 

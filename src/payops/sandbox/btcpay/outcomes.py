@@ -75,6 +75,7 @@ class Script:
 
     ``lookups`` are for the first, second, ... GET of the invoice, ``method_lookups`` for those of
     its payment methods. ``copies`` of every event are delivered at once; none makes it silent.
+    ``currency`` is what the price is said to be in, whatever it was asked in.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Script:
     lookups: tuple[Lookup, ...] = (Lookup.TRUTH,)
     method_lookups: tuple[Lookup, ...] = (Lookup.TRUTH,)
     copies: int = 1
+    currency: str | None = None
 
     @property
     def arrivals(self) -> str:

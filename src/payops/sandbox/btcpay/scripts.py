@@ -129,6 +129,12 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
             _STRAIGHT,
             Reply(after_steps=True),
         ),
+        "27": Script(
+            "other-currency",
+            "made with the same price in another currency; paid all the same",
+            _STRAIGHT,
+            currency="JPY",
+        ),
     }
 )
 

@@ -69,7 +69,7 @@ def shown(invoice: Invoice, origin: str) -> dict[str, Any]:
         "storeId": None,
         "amount": f"{order.price or Decimal(0):f}",
         "paidAmount": f"{(order.price or Decimal(0)) * covered:f}",
-        "currency": order.currency,
+        "currency": invoice.script.currency or order.currency,
         "type": "Standard" if order.price is not None else "TopUp",
         "checkoutLink": f"{origin}/btcpay/i/{invoice.id}",
         "createdTime": seconds(invoice.created_at),

@@ -83,6 +83,8 @@ class Payment:
     stated_address: str = ""
     stated_order_id: str | None = None
     stated_price: Decimal = Decimal(0)
+    stated_currency: str = ""
+    stated_memo: str | None = None
     stated_coin: Coin | None = None
     stated_share: int = 1  #: what arrived is stated this many times over
     misstates_amount: bool = False
@@ -174,6 +176,8 @@ class Book:
             parent=parent,
             stated_order_id=order.order_id,
             stated_price=order.price_amount,
+            stated_currency=order.price_currency,
+            stated_memo=memo,
         )
         payment.stated_address = payment.address
         self._payments[payment.id] = payment
@@ -234,6 +238,10 @@ class Book:
                 payment.stated_order_id = "somebody-elses-order"
             case Misstatement.PRICE:
                 payment.stated_price = payment.order.price_amount * 10
+            case Misstatement.CURRENCY:
+                payment.stated_currency = "jpy"
+            case Misstatement.MEMO:
+                payment.stated_memo = addresses.memo()
             case Misstatement.COIN:
                 payment.stated_coin = payment.received_coin
             case Misstatement.AMOUNT:

@@ -75,6 +75,8 @@ class Misstatement(Enum):
     ADDRESS = auto()  # another one than it gave
     ORDER = auto()  # somebody else's order id
     PRICE = auto()  # ten times the price
+    CURRENCY = auto()  # as much of another currency
+    MEMO = auto()  # another one than it gave
     COIN = auto()  # the coin that arrived in place of the one asked for
     AMOUNT = auto()  # twice what arrived, from the second GET on that shows it settled
 

@@ -329,6 +329,16 @@ _ENDS_OTHERWISE = {
         "paid in full; from waiting to finished without a word between",
         (Pay(), Reach(Status.FINISHED)),
     ),
+    "50": Script(
+        "other-currency",
+        "notifications and GET name the price in another currency",
+        (Misstate(Misstatement.CURRENCY), *_STRAIGHT),
+    ),
+    "51": Script(
+        "other-memo",
+        "notifications and GET name another memo than the reply did",
+        (Misstate(Misstatement.MEMO), *_STRAIGHT),
+    ),
 }
 
 #: By the cents of a price of USD 99.NN.
