@@ -1,12 +1,16 @@
 """Alerts over HTTP: what is open, what is over, and who is at it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from payops.access.domain import Scope
 from payops.alerts import service as alerts
-from payops.alerts.domain import Severity
+from payops.alerts.domain import Alert, Severity
+from payops.ops.service.alerting import ENDED_BY
+from payops.ops.watching.rules import RULES
+from tests.support import sql
 from tests.support.house import House, opened
 from tests.support.newsroom import KEY, trouble
 
@@ -84,3 +88,85 @@ async def test_reading_does_not_allow_taking_on(house: House) -> None:
     answer = await house.post(f"/api/ops/alerts/{alert_id}/acknowledge", READ)
 
     assert (403, "scope_missing") == (answer.status_code, answer.json()["code"])
+
+
+async def test_what_no_code_sees_the_end_of_is_ended_with_a_reason(house: House) -> None:
+    """On record with who and why; what looks like a number is not kept. Then it is over."""
+    alert_id = await raised(house)
+    path = f"/api/ops/alerts/{alert_id}/resolve"
+
+    ended = await house.post(path, WRITE, body={"reason": "0700 000 001 is a tester's"})
+    again = await house.post(path, WRITE, body={"reason": "once more"})
+
+    assert (200, alert_id) == (ended.status_code, ended.json()["id"])
+    assert [] == await listed(house)
+    assert (409, "alert_resolved") == (again.status_code, again.json()["code"])
+    (record,) = (await house.get("/api/ops/audit", AUDIT, kind="alert_closed")).json()["data"]
+    assert (alert_id, "[phone] is a tester's") == (record["subject"], record["detail"]["reason"])
+    assert record["actor"].startswith("key:")
+
+
+async def test_the_same_trouble_later_is_a_new_alert(house: House) -> None:
+    """Ended by a person or not: it is news again."""
+    first = await raised(house)
+    await house.post(f"/api/ops/alerts/{first}/resolve", WRITE, body={"reason": "gone"})
+
+    second = await raised(house)
+
+    assert first != second
+    notices = await sql.fetch(
+        house.services.db, "SELECT kind FROM alert_notices WHERE alert_key = $1 ORDER BY seq", KEY
+    )
+    assert ["raised", "resolved", "raised"] == [notice["kind"] for notice in notices]
+
+
+@pytest.mark.parametrize("kind", sorted(ENDED_BY))
+async def test_an_alert_that_ends_with_its_cause_is_not_ended_by_hand(
+    house: House, kind: str
+) -> None:
+    """It would tell that the books balance while they do not; the answer says what ends it."""
+    async with house.services.db.transaction() as tx:
+        alert = Alert(key=kind, kind=kind, severity=Severity.WARNING, summary="Test.")
+        await alerts.raise_alert(tx, alert)
+    (found,) = await listed(house)
+
+    answer = await house.post(
+        f"/api/ops/alerts/{found['id']}/resolve", WRITE, body={"reason": "I do not like it"}
+    )
+
+    assert (409, "alert_stands") == (answer.status_code, answer.json()["code"])
+    assert ENDED_BY[kind] in answer.json()["detail"]
+    assert [found] == await listed(house)
+    assert [] == (await house.get("/api/ops/audit", AUDIT, kind="alert_closed")).json()["data"]
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "x" * 501}])
+async def test_an_alert_is_not_ended_without_a_reason(
+    house: House, body: dict[str, object]
+) -> None:
+    """422, and it stays open."""
+    alert_id = await raised(house)
+
+    answer = await house.post(f"/api/ops/alerts/{alert_id}/resolve", WRITE, body=body)
+
+    assert (422, "validation_failed") == (answer.status_code, answer.json()["code"])
+    assert 1 == len(await listed(house))
+
+
+async def test_only_one_of_two_people_ends_an_alert(house: House) -> None:
+    """At the same moment: one record, and the other is told that it is over."""
+    alert_id = await raised(house)
+    path = f"/api/ops/alerts/{alert_id}/resolve"
+
+    answers = await asyncio.gather(
+        *(house.post(path, WRITE, body={"reason": f"by {n}"}) for n in range(4))
+    )
+
+    assert [200, 409, 409, 409] == sorted(answer.status_code for answer in answers)
+    records = (await house.get("/api/ops/audit", AUDIT, kind="alert_closed")).json()["data"]
+    assert 1 == len(records)
+
+
+def test_what_a_rule_watches_is_ended_by_its_figure() -> None:
+    """Each rule's alert comes back within a minute, so that closing it would only be noise."""
+    assert {rule.name for rule in RULES} <= set(ENDED_BY)

@@ -72,6 +72,20 @@ async def test_a_withdrawal_is_found_by_each_of_its_names(house: House) -> None:
     assert [("user", "id"), ("withdrawal", "user")] == kinds
 
 
+async def test_every_journal_is_found_by_its_id(house: House) -> None:
+    """Also that of a hold, of which the audit log has the withdrawal only."""
+    await house.withdrawal("amina")
+    page = await house.get("/api/wallets/amina/transactions", Scope.WALLETS_READ)
+    journals = {one["journalId"]: one["kind"] for one in page.json()["data"]}
+    assert "withdrawal_held" in journals.values()
+
+    for journal_id, kind in journals.items():
+        (found,) = await hits(house, journal_id)
+        assert ("journal", journal_id, "amina", kind) == tuple(
+            found[name] for name in ("kind", "id", "userId", "status")
+        )
+
+
 async def test_a_number_is_found_in_any_spelling_and_that_is_recorded(house: House) -> None:
     """Through its blind index: nothing is opened."""
     made = await house.withdrawal("amina", PHONE)

@@ -16,7 +16,7 @@ from payops.webhooks.domain import show
 from payops.withdrawals.domain import State
 from tests.support.commands import Ended, Payops
 from tests.support.rail import OUTAGE, UNCLEAR
-from tests.support.shop import AMINA, BARAKA, OTHER_PHONE, Shop, running_shop
+from tests.support.shop import AMINA, BARAKA, OTHER_PHONE, PHONE, Shop, running_shop
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow  # each command is a process of its own
@@ -164,6 +164,49 @@ async def test_a_queued_withdrawal_is_cancelled_once(office: Office) -> None:
     await shop.assert_books()
 
 
+async def test_what_is_queued_is_put_in_doubt_after_a_restore(office: Office) -> None:
+    """First what it comes to, then the act; while halted, and by a person with a name."""
+    shop = office.shop
+    txid = await shop.accepts(100)
+    why = ("--reason", "restored from a backup")
+    everything = ("withdrawals", "doubt", "--all-pending", *why)
+    refused = await office.is_refused(*everything, "--yes")
+    assert (3, "withdrawals_not_halted") == refused
+    await office.gets("switches", "halt", "withdrawals", *why)
+    assert (3, "withdrawals_halted") == await office.is_refused("withdrawals", "cancel", txid)
+
+    foreseen = await office.gets(*everything, "--dry-run")
+    table = await office.types(*everything, "--dry-run")
+    none = await office.gets(*everything, "--since", "2099-01-01T00:00:00+00:00", "--dry-run")
+    assert (1, "100.00", True) == (
+        foreseen["count"],
+        foreseen["amount"]["amount"],
+        foreseen["dryRun"],
+    )
+    assert (0, 0) == (table.code, none["count"])
+    assert "1 of KES 100 would be put in doubt" in table.out
+    assert State.PENDING == await shop.state_of(txid)
+
+    made = await office.gets("withdrawals", "doubt", txid, *why, "--yes", "--actor", "wanjiru")
+
+    assert (1, False) == (made["count"], made["dryRun"])
+    assert State.UNRESOLVED == await shop.state_of(txid)
+    assert ["person:wanjiru"] == await office.acted("withdrawal_unresolved")
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--all-pending", NOBODY_S), (NOBODY_S, "--since", "2026-11-23T01:59:00+00:00")]
+)
+async def test_whom_to_doubt_must_be_plain(office: Office, options: tuple[str, ...]) -> None:
+    """All, or these; never what somebody may have meant."""
+    typed = ("withdrawals", "doubt", *options, "--reason", "r", "--dry-run")
+
+    ended = await office.types(*typed)
+
+    assert (3, "") == (ended.code, ended.out)
+    assert ended.err.startswith("validation_failed: ")
+
+
 @pytest.mark.parametrize("answer", [None, OUTAGE])
 async def test_what_may_have_left_is_not_cancelled(office: Office, answer: Any) -> None:
     """Sent, or between two attempts with one of them in doubt."""
@@ -185,10 +228,11 @@ async def test_what_may_have_left_is_not_cancelled(office: Office, answer: Any) 
 async def test_notifications_are_listed_shown_and_replayed(office: Office) -> None:
     """One parked for a reason that is gone since is applied, and its alert is over."""
     shop = office.shop
-    txid = await shop.accepts(100)
+    txid = await shop.is_sent(100)
     await shop.hears({"n": 1}, signed=False)
-    await shop.hears(success(txid))  # too early: nothing was sent
-    await shop.sends()
+    await shop.execute("UPDATE withdrawals SET amount = 20000")
+    await shop.hears(success(txid))  # by our books it is another sum
+    await shop.execute("UPDATE withdrawals SET amount = 10000")
     (parked,) = (await office.gets("webhooks", "list", "--state", "parked"))["data"]
     assert ("lipana", txid) == (parked["source"], parked["subject"])
 
@@ -265,6 +309,78 @@ async def test_keys_are_shown_with_their_end_and_revoked_for_good(office: Office
     assert 3 == code
 
 
+async def test_a_number_is_shown_to_a_person_who_says_why(office: Office) -> None:
+    """As often as over HTTP and no more; each look is on record, and none shows the number."""
+    txid = await office.shop.is_sent(100)
+    why = ("--purpose", "customer_support", "--reason", "ticket 4711", "--actor", "jane")
+
+    def opens(*arguments: str) -> tuple[int, str, str]:
+        process = office.payops.start(
+            "withdrawals", "phone", *arguments, PAYOPS_PII__READS_PER_HOUR="1"
+        )
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    first = await asyncio.to_thread(opens, txid, *why)
+    second = await asyncio.to_thread(opens, txid, *why)
+    curious = await office.types(
+        "withdrawals", "phone", txid, "--purpose", "curiosity", "--reason", "ticket 4711"
+    )
+    (access,) = (await office.gets("pii", "accesses", "--subject", txid, "--who", "person:jane"))[
+        "data"
+    ]
+    table = await office.types("pii", "accesses", "--purpose", "customer_support")
+
+    assert (0, f"+{PHONE.digits}\n") == first[:2]
+    assert (3, "", True) == (*second[:2], "personal_data_quota_reached" in second[2])
+    assert (2, "") == (curious.code, curious.out)
+    assert ("customer_support", "ticket 4711", "command line") == tuple(
+        access[name] for name in ("purpose", "reason", "origin")
+    )
+    assert (0, True) == (table.code, "ticket 4711" in table.out)
+    assert ["person:jane"] == await office.acted("personal_data_refused")
+
+
+async def test_a_payout_that_was_paid_after_all_is_written_off_by_two_people(
+    office: Office,
+) -> None:
+    """The loss is in the books once; a receipt in small letters is the same receipt."""
+    txid = await office.shop.is_sent(100)
+    await office.shop.hears(success(txid, status="failed"))
+    command = ("withdrawals", "write-off", txid, "--reason", "their statement")
+
+    asked = await office.gets(*command, "--receipt", "slk4h7rty9", "--actor", "jane")
+    done = await office.types("approvals", "approve", asked["approvalId"], "--actor", "john")
+    shown = await office.gets("withdrawals", "show", txid)
+    house = await office.gets("ledger", "balances")
+    nonsense = await office.types(*command, "--receipt", "?")
+    again = await office.is_refused(*command, "--receipt", "SLK4H7RTY9")
+
+    assert (0, "pending_approval") == (done.code, asked["status"])
+    assert ("failed", "SLK4H7RTY9") == (shown["status"], shown["receipt"])
+    assert "-100.00" == _amounts(house)["losses:mpesa"]
+    assert (3, "not_writable_off") == again
+    assert (3, True) == (nonsense.code, "/receipt" in nonsense.err)
+    assert ["person:john"] == await office.acted("withdrawal_written_off")
+
+
+async def test_what_a_provider_sent_is_shown_without_names_and_numbers(office: Office) -> None:
+    """To a person who says why; the look is on record."""
+    await office.shop.hears(
+        {"status": "odd", "recipientName": "Amina W", "phone": OTHER_PHONE.digits}
+    )
+    (kept,) = await office.shop.fetch("SELECT id FROM webhook_deliveries")
+    why = ("--purpose", "investigation", "--reason", "ticket 4711")
+
+    told = await office.types("webhooks", "body", show(kept["id"]), *why)
+    reply = await office.gets("webhooks", "body", show(kept["id"]), *why)
+
+    assert (0, True, False) == (told.code, '"odd"' in told.out, "Amina" in told.out)
+    assert (show(kept["id"]), "lipana") == (reply["id"], reply["source"])
+    lookers = [who for who in await office.acted("personal_data_opened") if "person:" in who]
+    assert 2 == len(lookers)
+
+
 async def test_balances_are_told_of_the_house_and_of_a_user(office: Office) -> None:
     """Now, and as they stood; every amount with its currency."""
     shop = office.shop
@@ -294,6 +410,7 @@ async def test_balances_are_told_of_the_house_and_of_a_user(office: Office) -> N
         ("jobs", "list", "--runs", "0"),
         ("keys", "create", "--name", "n", "--scopes", "ops:read", "--expires-days", "0"),
         ("ledger", "balances", "--at", "yesterday"),
+        ("ledger", "balances", "--at", "2026-11-22"),  # of the house
     ],
     ids=" ".join,
 )

@@ -31,7 +31,9 @@ _ESCALATE_MOST: Final = timedelta(hours=12)
 RUNBOOKS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "callbacks_silent": "webhook-signature-failures",
+        "deposit_coins": "crypto-address-mismatch",
         "deposit_credentials": "provider-outage",
+        "deposit_overpaid": "deposit-stuck",
         "deposit_review": "deposit-stuck",
         "deposit_status_unknown": "deposit-stuck",
         "deposit_stuck": "deposit-stuck",
@@ -120,10 +122,6 @@ class NoticeKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     TEST = "test"  # a person tries the channels; never kept
-
-
-# These mean something only to those who were told of the trouble.
-SEQUELS: Final = frozenset({NoticeKind.ACKNOWLEDGED, NoticeKind.RESOLVED})
 
 
 class Verdict(StrEnum):

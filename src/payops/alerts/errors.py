@@ -1,4 +1,4 @@
-"""Why an alert is not acknowledged."""
+"""Why an alert is not acknowledged, and not closed."""
 
 from payops.kernel import errors
 
@@ -11,3 +11,8 @@ class AlertNotFound(errors.NotFound):
 class AlertResolved(errors.Conflict):
     code = "alert_resolved"
     title = "The alert is over"
+
+
+class AlertStands(errors.Conflict):
+    code = "alert_stands"
+    title = "The alert ends with its cause"

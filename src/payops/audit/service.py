@@ -32,7 +32,16 @@ from payops.audit.store import Entry
 from payops.infra.db import Database, Tx
 from payops.kernel.ids import show_id
 
-__all__ = ["Entry", "history", "proofs", "record", "seal", "sealed_between", "verify"]
+__all__ = [
+    "Entry",
+    "history",
+    "proofs",
+    "record",
+    "seal",
+    "sealed_between",
+    "sealed_until",
+    "verify",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +94,12 @@ async def history(
         before=before,
         limit=min(limit, PAGE_MAX + 1),
     )
+
+
+async def sealed_until(tx: Tx) -> datetime | None:
+    """Until when what was recorded is in the chain; ``None``: nothing is yet."""
+    newest = (await store.tip(tx)).newest
+    return newest.reaches if newest else None
 
 
 async def proofs(tx: Tx, entries: Sequence[Entry]) -> dict[UUID, Proof]:

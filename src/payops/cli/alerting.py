@@ -1,4 +1,4 @@
-"""Alerts: what is open, taking one on, and whether the channels work."""
+"""Alerts: what is open, taking one on, ending one, and whether the channels work."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,6 +73,25 @@ def acknowledge(id: Id, as_json: Json = False) -> None:
         print_reply(reply)
     else:
         typer.echo(f"{reply.id} is {reply.acknowledged_by}'s: {reply.summary}")
+
+
+@app.command()
+def resolve(
+    id: Id,
+    reason: Annotated[str, typer.Option(help="Kept in the audit log: name no customer")],
+    as_json: Json = False,
+) -> None:
+    """End one whose cause is over and that does not end by itself, and say why."""
+    from payops.ops import service
+    from payops.ops.alerting import AlertReply
+
+    alert = with_operations(
+        lambda operations: service.close_alert(operations, id, reason=reason, actor=actor())
+    )
+    if as_json:
+        print_reply(AlertReply.of(alert))
+    else:
+        typer.echo(f"{id} is over: {alert.summary}")
 
 
 @app.command("test")

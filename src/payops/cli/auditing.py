@@ -1,10 +1,11 @@
-"""Holding the audit log against its chain, and taking it out for auditors."""
+"""The audit log: read, held against its chain, taken out for auditors."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.table import Table
 
 from payops.audit.domain import Head, Verification
 from payops.cli.running import (
@@ -12,13 +13,16 @@ from payops.cli.running import (
     USAGE,
     Json,
     actor,
+    console,
     errors,
     print_json,
+    print_reply,
     progress,
     with_services,
 )
 
 if TYPE_CHECKING:
+    from payops.audit.service import Entry
     from payops.bootstrap import Services
     from payops.ops.exporting.writing import Exported
 
@@ -30,6 +34,53 @@ _FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m
 @app.callback()
 def audit() -> None:
     """What was done, by whom, and the chain that shows when a record was touched."""
+
+
+@app.command("list")
+def list_records(  # noqa: PLR0917 - typer passes options by name
+    user: Annotated[str | None, typer.Option(help="About this user")] = None,
+    subject: Annotated[str | None, typer.Option(help="About this id: wd_…, inv_…, key_…")] = None,
+    kind: Annotated[str | None, typer.Option(help="Of this kind")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Of this request")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
+    as_json: Json = False,
+) -> None:
+    """What was done, by whom, to what; newest first."""
+    from payops.audit import service
+    from payops.infra.web.replies import page_of, read_cursor
+    from payops.ops.schemas import AuditReply
+
+    async def work(services: "Services") -> "list[Entry]":
+        async with services.db.transaction(read_only=True) as tx:
+            return await service.history(
+                tx,
+                user_id=user,
+                subject=subject,
+                kind=kind,
+                request_id=request_id,
+                before=read_cursor(cursor),
+                limit=limit + 1,
+            )
+
+    found = with_services(work)
+    page = page_of([AuditReply.of(entry) for entry in found], [one.id for one in found], limit)
+    if as_json:
+        print_reply(page)
+        return
+    table = Table("when", "what", "who", "user", "about", "detail")
+    for entry in page.data:
+        table.add_row(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}",
+            entry.kind,
+            entry.actor,
+            entry.user_id or "-",
+            entry.subject or "-",
+            " ".join(f"{name}={value}" for name, value in entry.detail.items()),
+        )
+    console().print(table)
+    if page.next_cursor:
+        typer.echo(f"There are more: --cursor {page.next_cursor}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from payops.cli import invoices
 from payops.cli.running import COULD_NOT_RUN, Json, console, errors, print_reply, with_services
 from payops.deposits.service.reviewing import Verdict
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from payops.bootstrap import Services
 
 app = typer.Typer(help="Crypto deposits", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(invoices.app, name="invoices")
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -79,6 +79,7 @@ def _samples() -> Iterator[Journal]:
     yield entries.withdrawal_paid("amina", amount, reference="wd", hold=hold)
     yield entries.withdrawal_released("amina", amount, reference="wd", hold=hold)
     yield entries.withdrawal_refunded("amina", amount, reference="wd", paid=hold)
+    yield entries.withdrawal_written_off("amina", amount, reference="wd", released=hold)
     arrival = {"provider": "nowpayments", "reference": "5077125051"}
     yield entries.deposit_credited("amina", amount, **arrival)
     yield entries.deposit_fee("amina", amount, **arrival)

@@ -9,13 +9,14 @@ from rich.table import Table
 
 from payops.cli.running import (
     CHECK_FAILED,
+    USAGE,
     Json,
     console,
+    errors,
     print_json,
     print_reply,
     with_services,
 )
-from payops.kernel.money import CURRENCIES, Money
 from payops.ledger.domain import Violation
 
 if TYPE_CHECKING:
@@ -65,20 +66,13 @@ def balances(
     as_json: Json = False,
 ) -> None:
     """What the house's accounts, or a user's wallets, hold."""
-    from payops.ledger import service
+    from payops.ops import books
 
-    async def work(services: "Services") -> list[tuple[str, Money]]:
-        async with services.db.transaction(read_only=True) as tx:
-            if user is None:
-                return await service.house_balances(tx)
-            moment = at and (at if at.tzinfo else at.replace(tzinfo=UTC))
-            return [
-                (f"wallet:{name}", Money(minor, CURRENCIES[wallet.owner.currency]))
-                for wallet in await service.wallets(tx, user, at=moment)
-                for name, minor in (("available", wallet.available), ("held", wallet.held))
-            ]
-
-    found = with_services(work)
+    if at is not None and user is None:
+        errors.print("--at goes with --user")
+        raise typer.Exit(USAGE)
+    moment = at and (at if at.tzinfo else at.replace(tzinfo=UTC))
+    found = with_services(lambda services: books.balances(services.db, user, moment))
     if as_json:
         print_json(
             [

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from payops.cli.opening import What, Why, access_for
 from payops.cli.running import Json, actor, console, print_reply, with_operations
 from payops.webhooks.domain import Delivery, State
 
@@ -66,6 +67,21 @@ def replay(id: Id, as_json: Json = False) -> None:
 
     delivery = with_operations(lambda operations: service.replay(operations, id, actor=actor()))
     _answer(delivery, as_json=as_json)
+
+
+@app.command()
+def body(id: Id, purpose: What, reason: Why, as_json: Json = False) -> None:
+    """What the provider sent, without numbers and names; that you looked is recorded."""
+    from payops.ops import service
+    from payops.ops.personal_data import BodyReply
+
+    opened = with_operations(
+        lambda operations: service.open_body(operations, id, access_for(id, purpose, reason))
+    )
+    if as_json:
+        print_reply(BodyReply.of(opened))
+    else:
+        typer.echo(opened.text)
 
 
 def _answer(delivery: Delivery, *, as_json: bool) -> None:

@@ -22,10 +22,11 @@ from payops.cli.running import (
     with_operations,
     with_services,
 )
+from payops.pii.domain import Purpose
 
 if TYPE_CHECKING:
     from payops.bootstrap import Services
-    from payops.pii.service import Erasure, Finding, Rotated
+    from payops.pii.service import Erasure, Finding, Recorded, Rotated
 
 app = typer.Typer(help="Personal data", no_args_is_help=True, rich_markup_mode=None)
 
@@ -81,6 +82,55 @@ def access_report(
     for one in found.data:
         table.add_row(one.actor, one.purpose, f"{one.reads:,}", f"{one.users:,}")
     console().print(table)
+
+
+@app.command()
+def accesses(  # noqa: PLR0917 - typer passes options by name
+    user: Annotated[str | None, typer.Option(help="Of this user")] = None,
+    who: Annotated[str | None, typer.Option(help="By them: person:jane, key:key_…")] = None,
+    purpose: Annotated[Purpose | None, typer.Option(help="For this purpose")] = None,
+    subject: Annotated[str | None, typer.Option(help="For this payment or notification")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most")] = 20,
+    cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
+    as_json: Json = False,
+) -> None:
+    """Each read of personal data, newest first; what was read is not part of it."""
+    from payops.infra.web.replies import page_of, read_cursor
+    from payops.ops.schemas import AccessReply
+    from payops.pii import service
+
+    async def work(services: "Services") -> "list[Recorded]":
+        async with services.db.transaction(read_only=True) as tx:
+            return await service.accesses(
+                tx,
+                user_id=user,
+                actor=who,
+                purpose=purpose,
+                subject=subject,
+                before=read_cursor(cursor),
+                limit=limit + 1,
+            )
+
+    found = with_services(work)
+    page = page_of([AccessReply.of(one) for one in found], [one.id for one in found], limit)
+    if as_json:
+        print_reply(page)
+        return
+    table = Table("when", "who", "for", "about", "user", "field", "from", "why")
+    for one in page.data:
+        table.add_row(
+            f"{one.at:%Y-%m-%d %H:%M:%S}",
+            one.actor,
+            one.purpose,
+            one.subject,
+            one.user_id,
+            one.field,
+            one.origin,
+            one.reason or "-",
+        )
+    console().print(table)
+    if page.next_cursor:
+        typer.echo(f"There are more: --cursor {page.next_cursor}")
 
 
 @app.command()

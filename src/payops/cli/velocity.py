@@ -130,6 +130,34 @@ def change(
 
 
 @app.command()
+def history(
+    rule: Annotated[str | None, typer.Option(help="Of this rule only")] = None,
+    as_json: Json = False,
+) -> None:
+    """Who changed which rule, from what to what, and why; newest first."""
+    from payops.ops.velocity.schemas import VersionReply, VersionsReply
+
+    found = _with_desk(lambda desk: desk.history(rule))
+    reply = VersionsReply(data=[VersionReply.of(version) for version in found])
+    if as_json:
+        print_reply(reply)
+        return
+    table = Table("when", "rule", "from", "to", "mode", "changed by", "approved by", "why")
+    for one in reply.data:
+        table.add_row(
+            f"{one.at:%Y-%m-%d %H:%M:%S}" if one.at else "-",
+            f"{one.rule.name} v{one.rule.version}",
+            " ".join(f"{name}={value}" for name, value in (one.before or {}).items()) or "new",
+            f"{one.rule.limit:,}",
+            one.rule.mode,
+            one.changed_by,
+            one.approved_by or "-",
+            one.reason,
+        )
+    console().print(table)
+
+
+@app.command()
 def changes(as_json: Json = False) -> None:
     """Changes that were asked for, newest first."""
     from payops.ops.velocity.schemas import ChangeReply, ChangesReply

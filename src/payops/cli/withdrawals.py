@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from payops.cli.opening import What, Why, access_for
 from payops.cli.running import (
+    USAGE,
     Json,
     actor,
     console,
+    errors,
     print_reply,
     with_operations,
     with_services,
@@ -20,7 +23,9 @@ from payops.withdrawals.service.resolving import Verdict
 if TYPE_CHECKING:
     from payops.approvals.domain import Approval
     from payops.bootstrap import Services
+    from payops.ops.doubting import DoubtRequest
     from payops.ops.schemas import AccountReply
+    from payops.ops.service import Queued
 
 app = typer.Typer(help="Withdrawals", no_args_is_help=True, rich_markup_mode=None)
 
@@ -122,6 +127,28 @@ def resolve(
     tell_pending(with_services(ask), as_json=as_json)
 
 
+@app.command("write-off")
+def write_off(
+    txid: TxId,
+    receipt: Annotated[str, typer.Option(help="M-Pesa's, of the payment that was made")],
+    reason: Annotated[str, typer.Option(help="The root cause; kept in the audit log")],
+    as_json: Json = False,
+) -> None:
+    """Ask to accept that a payout was paid whose money went back; another person approves."""
+    from payops.cli.approvals import by, tell_pending
+    from payops.infra.web.body import parse
+    from payops.ops.approvals.schemas import WriteOffRequest
+
+    async def ask(services: "Services") -> "Approval":
+        # The same words are refused here as over HTTP.
+        body = parse(WriteOffRequest, json.dumps({"receipt": receipt, "reason": reason}).encode())
+        return await services.four_eyes.desk.ask_write_off(
+            txid, body.receipt, reason=body.reason, by=by()
+        )
+
+    tell_pending(with_services(ask), as_json=as_json)
+
+
 @app.command()
 def cancel(txid: TxId, as_json: Json = False) -> None:
     """Give the money back, while nothing has been sent."""
@@ -129,6 +156,81 @@ def cancel(txid: TxId, as_json: Json = False) -> None:
 
     withdrawal = with_operations(lambda operations: service.cancel(operations, txid, actor=actor()))
     _answer(withdrawal, "the money is available again", as_json=as_json)
+
+
+@app.command()
+def phone(txid: TxId, purpose: What, reason: Why, as_json: Json = False) -> None:
+    """Show the phone number in the clear; that you looked is recorded and counted."""
+    from payops.ops import service
+    from payops.ops.personal_data import PhoneReply
+
+    opened = with_operations(
+        lambda operations: service.open_phone(operations, txid, access_for(txid, purpose, reason))
+    )
+    if as_json:
+        print_reply(PhoneReply(tx_id=txid, phone_number=f"+{opened.digits}"))
+    else:
+        typer.echo(f"+{opened.digits}")
+
+
+@app.command()
+def doubt(  # noqa: PLR0917 - typer passes options by name
+    reason: Annotated[str, typer.Option(help="Kept in the audit log: name no customer")],
+    txids: Annotated[
+        list[str] | None, typer.Argument(metavar="[TXID]...", help="Only these, instead of all")
+    ] = None,
+    all_pending: Annotated[bool, typer.Option("--all-pending", help="All that is queued")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Of all, those accepted from 2026-11-23T01:59:00+00:00 on")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it comes to")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    as_json: Json = False,
+) -> None:
+    """After a failover or a restore: have what is queued asked about instead of sent."""
+    from payops.infra.web.body import parse
+    from payops.ops.doubting import DoubtReply, DoubtRequest
+
+    if as_json and not (yes or dry_run):
+        errors.print("--json needs --yes or --dry-run: there is nobody to ask")
+        raise typer.Exit(USAGE)
+    # The same words are refused here as over HTTP.
+    typed = {"allPending": all_pending, "reason": reason, **_given(since=since)}
+    body = parse(DoubtRequest, json.dumps(typed | ({"txIds": txids} if txids else {})).encode())
+    if not yes:
+        foreseen = _doubt(body, dry_run=True)
+        if dry_run and as_json:
+            print_reply(DoubtReply.of(foreseen, dry_run=True))
+            return
+        _tell_doubts(foreseen, "would be put in doubt")
+        if dry_run:
+            return
+        typer.confirm("Have the rail asked about them, and none of them sent?", abort=True)
+    made = _doubt(body, dry_run=False)
+    if as_json:
+        print_reply(DoubtReply.of(made, dry_run=False))
+    else:
+        _tell_doubts(made, "are in doubt now, and asked about")
+
+
+def _doubt(body: "DoubtRequest", *, dry_run: bool) -> "Queued":
+    from payops.ops import service
+
+    return with_operations(
+        lambda operations: service.doubt(
+            operations,
+            body.named(),
+            since=body.since,
+            reason=body.reason,
+            dry_run=dry_run,
+            actor=actor(),
+        )
+    )
+
+
+def _tell_doubts(doubts: "Queued", what: str) -> None:
+    span = f", accepted {doubts.oldest} to {doubts.newest}" if doubts.count else ""
+    typer.echo(f"{doubts.count:,} of KES {doubts.amount_minor // 100:,} {what}{span}")
 
 
 def _answer(withdrawal: Withdrawal, remark: str, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from payops.idempotency.api import HEADER, IdempotencyKey, respond
 from payops.idempotency.domain import Answer, Key, Keyed, canonical
 from payops.idempotency.service import Desk
 from payops.infra.db import Database
+from payops.infra.logging.redaction import clean_text
 from payops.infra.web.amounts import money_of
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
@@ -59,7 +60,7 @@ class WalletsApi:
             direction,
             amount,
             body.reference,
-            body.reason,
+            clean_text(body.reason),
             principal.caller,
             request_id,
         )

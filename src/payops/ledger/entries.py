@@ -61,6 +61,14 @@ def withdrawal_refunded(
     return Journal(user_id, "withdrawal_refunded", reference, lines, closes=paid)
 
 
+def withdrawal_written_off(
+    user_id: str, amount: Money, *, reference: str, released: UUID
+) -> Journal:
+    """It was given back as not paid, and then found to have been paid: the house bears it."""
+    lines = (Posting(MPESA_LOSSES, -amount), Posting(MPESA_CLEARING, amount))
+    return Journal(user_id, "withdrawal_written_off", reference, lines, closes=released)
+
+
 def deposit_credited(user_id: str, amount: Money, *, provider: str, reference: str) -> Journal:
     """A provider has settled an arrival of coins: it owes us, and we owe the user."""
     lines = (Posting(clearing(provider), -amount), Posting(AVAILABLE, amount))

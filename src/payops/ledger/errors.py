@@ -22,6 +22,13 @@ class AlreadyPosted(errors.Conflict):
     title = "The movement was recorded before"
 
 
+class NotReversible(errors.Conflict):
+    """Its money comes back another way, or not at all: a hold is released, a payout refunded."""
+
+    code = "journal_not_reversible"
+    title = "A movement of this kind is not undone by its opposite"
+
+
 class JournalNotFound(errors.NotFound):
     code = "journal_not_found"
     title = "There is no such journal"

@@ -248,6 +248,14 @@ async def by_id(tx: Tx, user_id: str, journal_id: UUID) -> Posted | None:
     return _posted(row) if row else None
 
 
+async def user_of(tx: Tx, journal_id: UUID) -> str | None:
+    """Whose journal it is. Ids are in order of time, so that a few blocks of entries are read."""
+    user_id: str | None = await tx.fetchval(
+        "SELECT user_id FROM entries WHERE journal_id = $1 LIMIT 1", journal_id
+    )
+    return user_id
+
+
 async def closing(tx: Tx, user_id: str, journal_id: UUID) -> Posted | None:
     row = await tx.fetchrow(_CLOSING, user_id, journal_id)
     return _posted(row) if row else None

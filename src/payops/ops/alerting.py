@@ -9,19 +9,18 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
 from payops.alerts import service as alerts
 from payops.alerts.domain import AlertRecord, Severity, show
 from payops.infra.db import Tx
+from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Limit, answer
-from payops.infra.web.wire import WireReply, problems
+from payops.infra.web.wire import Wire, WireReply, accepts, problems
 from payops.ops import service
+from payops.ops.access import Reader, Writer
+from payops.ops.approvals.schemas import Reason
 from payops.ops.service import Operations
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
 ShownId = Annotated[str, Path(max_length=64)]
 
 
@@ -62,6 +61,10 @@ class AlertReply(WireReply):
         )
 
 
+class CloseRequest(Wire):
+    reason: Reason
+
+
 class AlertsReply(WireReply):
     data: list[AlertReply]
 
@@ -95,6 +98,29 @@ def add_alerts(routes: APIRouter, operations: Operations) -> None:
     async def acknowledge_alert(request: Request, principal: Writer, id: ShownId) -> Response:
         alert = await service.acknowledge(
             operations, id, actor=principal.caller, request_id=context_of(request).request_id
+        )
+        return answer(AlertReply.of(alert))
+
+    @routes.post(
+        "/alerts/{id}/resolve",
+        response_model=AlertReply,
+        operation_id="opsResolveAlert",
+        summary="End an alert whose cause is over, and say why; it is told again if it comes back",
+        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        openapi_extra=accepts(CloseRequest),
+    )
+    async def resolve_alert(
+        request: Request,
+        principal: Writer,
+        id: ShownId,
+        body: Annotated[CloseRequest, Depends(json_body(CloseRequest))],
+    ) -> Response:
+        alert = await service.close_alert(
+            operations,
+            id,
+            reason=body.reason,
+            actor=principal.caller,
+            request_id=context_of(request).request_id,
         )
         return answer(AlertReply.of(alert))
 

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
 from payops.access.domain import USER_ID_PATTERN, Principal, Scope
 from payops.access.errors import ScopeMissing
 from payops.audit import service as audit
@@ -20,15 +19,16 @@ from payops.infra.web.replies import (
     read_cursor,
 )
 from payops.infra.web.wire import problems
-from payops.ledger import service as ledger
 from payops.ops import service
+from payops.ops.access import FOUND, READ, Auditor, Reader, Writer
 from payops.ops.alerting import add_alerts
+from payops.ops.books import add_books
+from payops.ops.doubting import add_doubts
 from payops.ops.personal_data import add_personal_data
 from payops.ops.schemas import (
     AccessReply,
     AccountReply,
     AuditReply,
-    BooksReply,
     JobReply,
     JobsReply,
     StartedReply,
@@ -43,16 +43,11 @@ from payops.webhooks import service as inbox
 from payops.withdrawals.domain import State
 from payops.withdrawals.schemas import WithdrawalReply
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
-Auditor = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
 TxId = Annotated[str, Path(alias="txId")]
 UserId = Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)]
 Text = Annotated[str | None, Query(min_length=1, max_length=128)]
 RequestId = Annotated[str | None, Query(alias="requestId", min_length=1, max_length=128)]
 
-_READ = problems(401, 403, 422, 429, 503)
-_FOUND = problems(401, 403, 404, 422, 429, 503)
 _ACT = problems(401, 403, 404, 409, 422, 429, 503)
 
 
@@ -60,12 +55,13 @@ def router(operations: Operations) -> APIRouter:
     routes = APIRouter(prefix="/api/ops", tags=["operations"])
     _add_search(routes, operations)
     _add_withdrawal(routes, operations)
+    add_doubts(routes, operations)
     _add_webhooks(routes, operations)
     _add_jobs(routes, operations)
     _add_records(routes, operations)
     add_personal_data(routes, operations)
     add_alerts(routes, operations)
-    _add_house(routes, operations)
+    add_books(routes, operations)
     return routes
 
 
@@ -75,7 +71,7 @@ def _add_search(routes: APIRouter, operations: Operations) -> None:
         response_model=PageReply[WithdrawalReply],
         operation_id="opsFindWithdrawals",
         summary="Find withdrawals of all users",
-        responses=_READ,
+        responses=READ,
     )
     async def find_withdrawals(
         request: Request,
@@ -126,7 +122,7 @@ def _add_withdrawal(routes: APIRouter, operations: Operations) -> None:
         response_model=AccountReply,
         operation_id="opsGetWithdrawal",
         summary="One withdrawal with its attempts and its audit trail",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def get_withdrawal(_: Reader, tx_id: TxId) -> Response:
         return answer(AccountReply.of_account(await service.account_of(operations, tx_id)))
@@ -155,7 +151,7 @@ def _add_webhooks(routes: APIRouter, operations: Operations) -> None:
         response_model=PageReply[WebhookReply],
         operation_id="opsListWebhooks",
         summary="Notifications that providers sent",
-        responses=_READ,
+        responses=READ,
     )
     async def list_webhooks(
         _: Reader,
@@ -174,7 +170,7 @@ def _add_webhooks(routes: APIRouter, operations: Operations) -> None:
         response_model=WebhookReply,
         operation_id="opsGetWebhook",
         summary="One notification; its body stays sealed",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def get_webhook(_: Reader, id: str) -> Response:
         async with operations.db.transaction(read_only=True) as tx:
@@ -200,7 +196,7 @@ def _add_jobs(routes: APIRouter, operations: Operations) -> None:
         response_model=JobsReply,
         operation_id="opsListJobs",
         summary="Scheduled jobs and their newest runs",
-        responses=_READ,
+        responses=READ,
     )
     async def list_jobs(_: Reader, limit: Limit = 20) -> Response:
         async with operations.db.transaction(read_only=True) as tx:
@@ -235,7 +231,7 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
         response_model=PageReply[AuditReply],
         operation_id="opsListAudit",
         summary="What was done, by whom, to what",
-        responses=_READ,
+        responses=READ,
     )
     async def list_audit(
         _: Auditor,
@@ -263,7 +259,7 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
         response_model=PageReply[AccessReply],
         operation_id="opsListPersonalDataAccess",
         summary="Who read personal data, and why",
-        responses=_READ,
+        responses=READ,
     )
     async def list_accesses(
         _: Auditor,
@@ -285,18 +281,6 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
                 limit=limit + 1,
             )
         return answer(page_of([AccessReply.of(a) for a in found], [a.id for a in found], limit))
-
-
-def _add_house(routes: APIRouter, operations: Operations) -> None:
-    @routes.get(
-        "/ledger/verify",
-        response_model=BooksReply,
-        operation_id="opsVerifyLedger",
-        summary="Check every invariant of the books, in one snapshot",
-        responses=_READ,
-    )
-    async def verify_ledger(_: Reader) -> Response:
-        return answer(BooksReply.of(await ledger.verify(operations.db, operations.invariants)))
 
 
 def _require(principal: Principal, scope: Scope) -> None:

@@ -10,11 +10,12 @@ from typing import Final
 
 import structlog
 
+from payops.access import service as access
 from payops.alerts import service as alerts
 from payops.alerts.domain import Alert, Severity
 from payops.approvals import service as approvals
 from payops.audit import service as audit
-from payops.fraud.service import velocity
+from payops.fraud.service import changing, velocity
 from payops.idempotency.service import forget_old_answers
 from payops.infra.db import Database
 from payops.infra.metrics import Metrics
@@ -22,11 +23,10 @@ from payops.infra.scheduling import Job, delete_history
 from payops.infra.settings import Settings
 from payops.ledger import service as ledger
 from payops.ledger.domain import Invariant
-from payops.ops.users import service as users
 from payops.reconciliation.service import Reconciliation
 from payops.webhooks import service as webhooks
 from payops.webhooks.service import Inbox
-from payops.withdrawals.service import erasing, keeping
+from payops.withdrawals.service import claiming, erasing, keeping
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +57,8 @@ class TimedJobs:
             _every("webhook-drain", 60, self.inbox.drain),
             _every("audit-seal", seal_seconds, lambda: audit.seal(self.db), alone=True),
             _every("alert-unclear", 60, self.alert_unclear),
-            _every("approvals-expire", 60, lambda: approvals.expire(self.db), alone=True),
-            _every("block-sweep", 60, lambda: users.sweep(self.db, self.metrics), alone=True),
+            _every("attempts-close", 60, self.close_attempts, alone=True),
+            _every("approvals-expire", 60, self.expire_approvals, alone=True),
             _every("ledger-fold", 300, lambda: ledger.fold_house(self.db), alone=True),
         ]
 
@@ -70,7 +70,7 @@ class TimedJobs:
     async def verify_ledger(self) -> dict[str, object]:
         """Check the books; what is broken is logged, counted, and open as an alert."""
         broken = [v.name for v in await ledger.verify(self.db, self.invariants)]
-        self.metrics.set_ledger({}, len(broken))
+        self.metrics.set_ledger_violations(len(broken))
         async with self.db.transaction() as tx:
             if broken:
                 await alerts.raise_alert(tx, _out_of_balance(broken))
@@ -78,11 +78,20 @@ class TimedJobs:
                 await alerts.resolve_alert(tx, _LEDGER_ALERT)
         return {"violations": broken}
 
+    async def expire_approvals(self) -> int:
+        """Close what has waited too long for a second person, rules asked to be looser too."""
+        return await approvals.expire(self.db) + await changing.expire(self.db)
+
     async def alert_unclear(self) -> int:
         """Raise an alert for each payout that has stayed unclear for too long."""
         return await keeping.alert_unclear(
             self.db, older_than_minutes=self.settings.mpesa_status.alert_after_minutes
         )
+
+    async def close_attempts(self) -> int:
+        """End attempts that nobody will answer, of withdrawals that are past sending."""
+        lease = timedelta(seconds=self.settings.mpesa_retry.lease_seconds)
+        return await claiming.close_forgotten(self.db, lease=lease)
 
     async def forget(self) -> dict[str, int]:
         """Drop what is past its retention period (docs/personal-data.md)."""
@@ -94,9 +103,15 @@ class TimedJobs:
             "bodies": await webhooks.forget_bodies(
                 self.db, older_than_days=retention.webhook_body_days
             ),
+            "rejected": await webhooks.forget_rejected(
+                self.db, older_than_days=retention.webhook_body_days
+            ),
             "phones": await erasing.forget_phones(self.db, older_than_days=retention.phone_days),
             "runs": await delete_history(self.db, timedelta(days=retention.job_runs_days)),
             "locks": await velocity.forget_locks(self.db),
+            "sessions": await access.forget_sessions(
+                self.db, older_than_days=retention.console_session_days
+            ),
         }
 
 

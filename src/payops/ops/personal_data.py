@@ -7,24 +7,24 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
+from payops.access.domain import Principal
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import Wire, WireReply, accepts, problems
 from payops.ops import service
+from payops.ops.access import Auditor, PersonalDataReader
 from payops.ops.service import Operations
 from payops.pii import service as pii
 from payops.pii.domain import Access, Purpose, prefix_of
+from payops.webhooks.domain import show
 
-PersonalDataReader = Annotated[Principal, Depends(requires(Scope.PII_READ))]
-Auditor = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
 TxId = Annotated[str, Path(alias="txId", max_length=64)]
+ShownId = Annotated[str, Path(max_length=64)]
 
 
 class OpeningRequest(Wire):
-    """Why a person needs to see a phone number."""
+    """Why a person needs to see a phone number, or a notification's body."""
 
     # Only what people do: the other purposes are the service's own.
     purpose: Literal["customer_support", "investigation", "legal_request"]
@@ -43,6 +43,18 @@ class PhoneReply(WireReply):
 
     tx_id: str
     phone_number: str
+
+
+class BodyReply(WireReply):
+    """What a provider sent; that it was shown is on record."""
+
+    id: str
+    source: str
+    body: str = Field(description="Without phone numbers, e-mail addresses, secrets and names")
+
+    @classmethod
+    def of(cls, body: service.Body) -> "BodyReply":
+        return cls(id=show(body.delivery.id), source=body.delivery.source, body=body.text)
 
 
 class TallyReply(WireReply):
@@ -80,17 +92,26 @@ def add_personal_data(routes: APIRouter, operations: Operations) -> None:
         tx_id: TxId,
         body: Annotated[OpeningRequest, Depends(json_body(OpeningRequest))],
     ) -> Response:
-        context = context_of(request)
-        access = Access(
-            principal.caller,
-            Purpose(body.purpose),
-            tx_id,
-            context.request_id,
-            prefix_of(context.address),
-            body.reason,
-        )
+        access = access_of(principal, request, tx_id, body)
         phone = await service.open_phone(operations, tx_id, access)
         return answer(PhoneReply(tx_id=tx_id, phone_number=f"+{phone.digits}"))
+
+    @routes.post(
+        "/webhooks/{id}/body",
+        response_model=BodyReply,
+        operation_id="opsOpenWebhookBody",
+        summary="Show what a provider sent; the purpose is recorded and counted",
+        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        openapi_extra=accepts(OpeningRequest),
+    )
+    async def open_webhook_body(
+        request: Request,
+        principal: PersonalDataReader,
+        id: ShownId,
+        body: Annotated[OpeningRequest, Depends(json_body(OpeningRequest))],
+    ) -> Response:
+        access = access_of(principal, request, id, body)
+        return answer(BodyReply.of(await service.open_body(operations, id, access)))
 
     @routes.get(
         "/pii-access/report",
@@ -104,6 +125,19 @@ def add_personal_data(routes: APIRouter, operations: Operations) -> None:
         days: Annotated[int, Query(ge=1, le=366, description="How many days back")] = 7,
     ) -> Response:
         return answer(await report(operations, days))
+
+
+def access_of(principal: Principal, request: Request, subject: str, body: OpeningRequest) -> Access:
+    """Who asks for something of ``subject`` to be opened, from where, and why."""
+    context = context_of(request)
+    return Access(
+        principal.caller,
+        Purpose(body.purpose),
+        subject,
+        context.request_id,
+        prefix_of(context.address),
+        body.reason,
+    )
 
 
 async def report(operations: Operations, days: int) -> AccessReport:

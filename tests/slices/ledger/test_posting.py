@@ -9,7 +9,13 @@ from payops.infra.db import Database, DatabaseUnavailable
 from payops.kernel.money import KES, USD, Money
 from payops.ledger import entries, service
 from payops.ledger.domain import AVAILABLE, PLATFORM, Journal, Owner, Posting
-from payops.ledger.errors import AlreadyPosted, InsufficientFunds, JournalNotFound
+from payops.ledger.errors import (
+    AlreadyPosted,
+    InsufficientFunds,
+    JournalNotFound,
+    NotReversible,
+)
+from payops.ledger.service.books import REVERSIBLE
 from tests.support import sql
 from tests.support.books import OTHER, TXID, USER, balance, broken, funding, kes, post
 
@@ -136,6 +142,38 @@ async def test_a_journal_is_reversed_once_by_its_opposite(database: Database) ->
     with pytest.raises(AlreadyPosted):
         await reverse()
     assert set() == await broken(database)
+
+
+async def test_a_hold_and_its_end_are_not_reversed(database: Database) -> None:
+    """The opposite of a hold would give back money that is on its way out."""
+    held = entries.withdrawal_held(USER, kes(10), reference="w_1")
+    paid = entries.withdrawal_paid(USER, kes(10), reference="w_1", hold=held.id)
+    await post(database, funding(100), held)
+
+    async def is_refused(journal: Journal) -> None:
+        before = await balance(database)
+        with pytest.raises(NotReversible):
+            async with database.transaction() as tx:
+                await service.reverse(tx, USER, journal.id, reason="a mistake")
+        assert before == await balance(database)
+
+    await is_refused(held)
+    await post(database, paid)
+    await is_refused(paid)
+    assert set() == await broken(database)
+
+
+async def test_only_kinds_that_nothing_else_closes_are_reversed(database: Database) -> None:
+    """A kind that is added is not reversible until somebody says so."""
+    credit = funding(100)
+    await post(database, credit)
+    async with database.transaction() as tx:
+        reversal = await service.reverse(tx, USER, credit.id, reason="a mistake")
+
+    with pytest.raises(NotReversible):
+        async with database.transaction() as tx:
+            await service.reverse(tx, USER, reversal.id, reason="it was none")
+    assert {"credit", "debit"} == REVERSIBLE
 
 
 async def test_what_was_spent_cannot_be_reversed(database: Database) -> None:

@@ -148,6 +148,10 @@ async def a_history(shop: Shop) -> tuple[str, str]:
             "refunds_belong_to_withdrawals",
             "UPDATE journals SET kind = 'withdrawal_refunded' WHERE kind = 'withdrawal_paid'",
         ),
+        (
+            "write_offs_belong_to_withdrawals",
+            "UPDATE journals SET kind = 'withdrawal_written_off' WHERE kind = 'withdrawal_paid'",
+        ),
         ("open_withdrawals_are_due", "UPDATE withdrawals SET due_at = NULL WHERE state = 'sent'"),
         (
             "reads_of_personal_data_are_proven",

@@ -11,11 +11,14 @@ from payops.alerts.service.planning import Planner
 from payops.alerts.service.raising import (
     OPEN_LIST_MAX,
     acknowledge,
+    close,
+    count_open,
     list_open,
     list_past,
     raise_alert,
     resolve_alert,
     resolve_alerts,
+    unseen,
 )
 
 __all__ = [
@@ -26,10 +29,13 @@ __all__ = [
     "Tried",
     "acknowledge",
     "assemble",
+    "close",
+    "count_open",
     "list_open",
     "list_past",
     "raise_alert",
     "resolve_alert",
     "resolve_alerts",
     "try_channels",
+    "unseen",
 ]

@@ -6,6 +6,7 @@ when, is decided afterwards (``planning``), so that nobody's transaction waits f
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -79,9 +80,41 @@ async def acknowledge(tx: Tx, alert_id: UUID, *, by: str) -> tuple[AlertRecord, 
     return found, False
 
 
+async def close(tx: Tx, alert_id: UUID) -> AlertRecord:
+    """End this very alert on somebody's word; returns it as it was.
+
+    The next trouble of its key is new again, and told. Whether a person may end an alert of
+    this kind is for the caller to say, in the same transaction.
+
+    Raises:
+        AlertNotFound: there is none.
+        AlertResolved: it is over, and another of its key may be open.
+    """
+    found = await store.lock(tx, alert_id)
+    if found is None:
+        raise AlertNotFound
+    if found.resolved_at is not None:
+        raise AlertResolved
+    await resolve_alert(tx, found.key)
+    return found
+
+
+async def unseen(tx: Tx, kind: str, unseen_for: timedelta) -> list[str]:
+    """Keys of open alerts of ``kind`` that nothing raised for so long, to be resolved by ``tx``.
+
+    Until it ends nobody raises them: trouble that is seen meanwhile is a new alert.
+    """
+    return await store.lock_unseen(tx, kind, unseen_for)
+
+
 async def list_open(tx: Tx, limit: int = OPEN_LIST_MAX) -> list[AlertRecord]:
     """Open alerts, the most severe first and the newest first among equals."""
     return await store.open_ones(tx, min(limit, OPEN_LIST_MAX))
+
+
+async def count_open(tx: Tx) -> dict[str, int]:
+    """How many are open, by severity; one of which there is none is missing."""
+    return await store.count_open(tx)
 
 
 async def list_past(tx: Tx, limit: int) -> list[AlertRecord]:

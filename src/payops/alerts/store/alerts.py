@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from payops.alerts.domain import Alert, AlertRecord, NoticeKind, Severity
@@ -45,6 +46,14 @@ UPDATE alerts SET acknowledged_at = now(), acknowledged_by = $2
  WHERE id = $1 AND resolved_at IS NULL AND acknowledged_at IS NULL
 RETURNING {_COLUMNS}
 """  # noqa: S608 - as above
+
+_LOCK = f"SELECT {_COLUMNS} FROM alerts WHERE id = $1 FOR UPDATE"  # noqa: S608 - as above
+
+_LOCK_UNSEEN = """
+SELECT key FROM alerts
+ WHERE kind = $1 AND resolved_at IS NULL AND last_seen_at < now() - $2::interval
+ ORDER BY key FOR UPDATE SKIP LOCKED
+"""
 
 _OPEN = f"""
 SELECT {_COLUMNS} FROM alerts
@@ -117,6 +126,20 @@ async def add_notice(tx: Tx, notice_id: UUID, alert_id: UUID, kind: NoticeKind) 
 async def get(tx: Tx, alert_id: UUID) -> AlertRecord | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM alerts WHERE id = $1", alert_id)  # noqa: S608 - as above
     return _record(row) if row else None
+
+
+async def lock(tx: Tx, alert_id: UUID) -> AlertRecord | None:
+    """The alert, as it stays until the transaction ends: nobody raises or resolves it meanwhile."""
+    row = await tx.fetchrow(_LOCK, alert_id)
+    return _record(row) if row else None
+
+
+async def lock_unseen(tx: Tx, kind: str, unseen_for: timedelta) -> list[str]:
+    """Keys of open alerts that nothing raised for so long; nobody raises them until we end.
+
+    One that somebody raises or resolves at this moment is left out, not waited for.
+    """
+    return [row["key"] for row in await tx.fetch(_LOCK_UNSEEN, kind, unseen_for)]
 
 
 async def open_ones(tx: Tx, limit: int) -> list[AlertRecord]:

@@ -1,7 +1,7 @@
 """The messages: taken one at a time under a lease, and what became of each."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -100,14 +100,3 @@ async def hold_back(tx: Tx, channel: str, wait: timedelta) -> None:
 async def oldest_seconds(tx: Tx) -> dict[str, int]:
     """By channel, the age of the oldest message under way; ``undecided`` are in no channel yet."""
     return {row["channel"]: row["seconds"] for row in await tx.fetch(_FIGURES)}
-
-
-async def channels_told(tx: Tx, alert_id: UUID) -> list[tuple[str, str, str, datetime | None]]:
-    """Channel, kind of notice, state and when, of every message about an alert."""
-    rows = await tx.fetch(
-        "SELECT d.channel, n.kind, d.state, d.done_at FROM alert_deliveries d"
-        " JOIN alert_notices n ON n.id = d.notice_id"
-        " WHERE n.alert_id = $1 ORDER BY d.seq, d.channel",
-        alert_id,
-    )
-    return [(row["channel"], row["kind"], row["state"], row["done_at"]) for row in rows]

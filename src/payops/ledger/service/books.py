@@ -9,12 +9,14 @@ from payops.kernel.ids import floor_id
 from payops.kernel.money import Money
 from payops.ledger import entries, store
 from payops.ledger.domain import Invariant, Journal, Owner, Posted, Violation, Wallet
-from payops.ledger.errors import JournalNotFound
+from payops.ledger.errors import JournalNotFound, NotReversible
 
 # No transaction lives as long as this, so nothing older can still appear.
 SETTLED_AFTER = timedelta(minutes=10)
 
 VERIFY_SECONDS_MAX = 900
+
+REVERSIBLE = frozenset({"credit", "debit"})
 
 INVARIANTS = (
     Invariant(
@@ -102,12 +104,18 @@ async def post(tx: Tx, journals: Sequence[Journal]) -> None:
 async def reverse(tx: Tx, user_id: str, journal_id: UUID, *, reason: str) -> Journal:
     """Undo a journal by its opposite, at most once.
 
+    Only of a kind that nothing else closes: the opposite of a hold would give back money
+    that is on its way out, and leave a withdrawal whose hold is closed already.
+
     Raises:
         JournalNotFound: the user has no such journal.
-        AlreadyPosted: it was reversed, captured or released before.
+        NotReversible: it is of a kind that has its own way back, or none.
+        AlreadyPosted: it was reversed before.
         InsufficientFunds: what it gave has been spent.
     """
     posted = await journal_of(tx, user_id, journal_id)
+    if posted.kind not in REVERSIBLE:
+        raise NotReversible
     journal = entries.reversal(posted, reason=reason)
     await lock(tx, {Owner(user_id, line.amount.currency.code) for line in journal.postings})
     await post(tx, [journal])
@@ -120,6 +128,14 @@ async def journal_of(tx: Tx, user_id: str, journal_id: UUID) -> Posted:
     if posted is None:
         raise JournalNotFound
     return posted
+
+
+async def found(tx: Tx, journal_id: UUID) -> Posted:
+    """A journal of whatever user, which costs more than ``journal_of``. Raises the same."""
+    user_id = await store.user_of(tx, journal_id)
+    if user_id is None:
+        raise JournalNotFound
+    return await journal_of(tx, user_id, journal_id)
 
 
 async def closing(tx: Tx, user_id: str, journal_id: UUID) -> Posted:

@@ -2,19 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope
+from payops.access.domain import USER_ID_PATTERN, Scope
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Limit, answer
 from payops.infra.web.wire import problems
+from payops.ops.access import Reader
 from payops.ops.search.schemas import FoundReply
 from payops.ops.search.service import LENGTH_MAX, Question, search
 from payops.ops.service import Operations
-
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
 
 
 def router(operations: Operations) -> APIRouter:

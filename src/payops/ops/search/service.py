@@ -8,7 +8,6 @@ from typing import Final
 
 from payops.access.domain import is_user_id
 from payops.access.errors import ScopeMissing
-from payops.audit import service as audit
 from payops.deposits.domain import invoices
 from payops.deposits.domain.invoices import Invoice
 from payops.deposits.errors import InvoiceNotFound
@@ -134,24 +133,19 @@ async def _by_own_id(tx: Tx, text: str) -> list[Hit]:
 
 
 async def _journal(tx: Tx, text: str) -> list[Hit]:
-    """Journals are found through their user, whom the audit log knows."""
-    journal_id = journals.parse_journal_id(text)
-    hits = []
-    for entry in await audit.history(tx, subject=text, limit=1):
-        posted = await ledger.journal_of(tx, entry.user_id, journal_id)
-        amount = next((line.amount for line in posted.postings if line.amount.minor > 0), None)
-        hits.append(
-            Hit(
-                kind=Kind.JOURNAL,
-                id=text,
-                by="id",
-                user_id=posted.user_id,
-                status=posted.kind,
-                amount=amount,
-                at=posted.posted_at,
-            )
+    posted = await ledger.found(tx, journals.parse_journal_id(text))
+    amount = next((line.amount for line in posted.postings if line.amount.minor > 0), None)
+    return [
+        Hit(
+            kind=Kind.JOURNAL,
+            id=text,
+            by="id",
+            user_id=posted.user_id,
+            status=posted.kind,
+            amount=amount,
+            at=posted.posted_at,
         )
-    return hits
+    ]
 
 
 async def _notification(tx: Tx, text: str) -> list[Hit]:
@@ -177,7 +171,7 @@ async def _by_name(tx: Tx, asked: Question) -> list[Hit]:
 
 
 def _name_of(one: Withdrawal, text: str) -> str:
-    if one.receipt == text:
+    if one.receipt == text.upper():
         return "receipt"
     return "request" if one.request_id == text else "reference"
 

@@ -46,10 +46,10 @@ async def open_phone(operations: Operations, txid: str, access: Access) -> Msisd
                 tx,
                 SEALED.place(withdrawal.user_id, withdrawal.id),
                 withdrawal.phone_sealed,
-                _cleaned(access),
+                cleaned(access),
             )
     except QuotaReached as refusal:
-        await _tell(operations, access, str(refusal))
+        await tell_refused(operations, access, str(refusal))
         raise
 
 
@@ -110,12 +110,13 @@ class Answers:
         return await idempotency.erase_answers(tx, user_id)
 
 
-def _cleaned(access: Access) -> Access:
+def cleaned(access: Access) -> Access:
     """Somebody's own words may hold what they are about: that is not kept."""
     return replace(access, reason=clean_text(access.reason or "") or None)
 
 
-async def _tell(operations: Operations, access: Access, why: str) -> None:
+async def tell_refused(operations: Operations, access: Access, why: str) -> None:
+    """Somebody has reached their quota: that is on record, and an alert."""
     async with operations.db.transaction() as tx:
         await audit.record(
             tx,

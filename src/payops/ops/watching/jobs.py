@@ -1,8 +1,9 @@
-"""The job that looks at every rule, every minute."""
+"""The job that looks at every rule, and at what is over, every minute."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,7 +13,9 @@ from payops.alerts.domain import Alert
 from payops.infra.db import Database, Tx
 from payops.infra.scheduling import Job
 from payops.infra.settings.watching import Watching
+from payops.ops.watching import lapses
 from payops.ops.watching.credentials import Credential
+from payops.ops.watching.lapses import LAPSES, Lapse
 from payops.ops.watching.queries import WATCH_JOB
 from payops.ops.watching.rules import RULES, Rule, Scene
 
@@ -31,6 +34,7 @@ class Watch:
     jobs: Sequence[Job]
     credentials: Callable[[], Sequence[Credential]]
     rules: Sequence[Rule] = RULES
+    lapses: Sequence[Lapse] = LAPSES
 
     def job(self) -> Job:
         return Job(
@@ -40,8 +44,8 @@ class Watch:
     async def look(self) -> dict[str, int]:
         """Look at every rule once; returns how many subjects of each are in trouble.
 
-        A rule that cannot be looked at leaves its alerts as they are and stops no other; the
-        run as a whole then fails.
+        What was not seen for long enough is over. A rule that cannot be looked at leaves its
+        alerts as they are and stops no other; the run as a whole then fails.
         """
         found: dict[str, int] = {}
         faults: list[Exception] = []
@@ -50,6 +54,12 @@ class Watch:
                 found[rule.name] = await self._look_at(rule)
             except Exception as error:
                 log.exception("watch.rule_failed", rule=rule.name)
+                faults.append(error)
+        for lapse in self.lapses:
+            try:
+                await self.db.run(partial(lapses.end, lapse=lapse))
+            except Exception as error:
+                log.exception("watch.lapse_failed", kind=lapse.kind)
                 faults.append(error)
         if faults:
             raise ExceptionGroup("some rules could not be looked at", faults)

@@ -125,10 +125,26 @@ async def late_jobs(
     awake = await tx.fetchrow(_AWAKE, WATCH_JOB, late)
     if awake is None or not awake["is_awake"]:
         return {}
+    return await _behind(tx, jobs, now, late, awake["began"])
+
+
+async def overdue_jobs(
+    tx: Tx, jobs: Sequence[Job], now: datetime, late_minutes: int
+) -> dict[str, int]:
+    """As ``late_jobs``, but of whoever looks: also when everything is down, and right after."""
+    began = await tx.fetchval("SELECT min(slot) FROM job_runs")
+    if began is None:
+        return {}
+    return await _behind(tx, jobs, now, timedelta(minutes=late_minutes), began)
+
+
+async def _behind(
+    tx: Tx, jobs: Sequence[Job], now: datetime, late: timedelta, began: datetime
+) -> dict[str, int]:
     due = {
         job.name: slot
         for job in jobs
-        if (slot := newest_slot(job, now - late)) is not None and slot >= awake["began"]
+        if (slot := newest_slot(job, now - late)) is not None and slot >= began
     }
     rows = await tx.fetch(_DONE_SINCE, list(due), list(due.values()))
     done = {row["name"] for row in rows}

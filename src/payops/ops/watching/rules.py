@@ -1,4 +1,4 @@
-"""The rules, as data: what is looked at, from where on it is trouble, and which page helps.
+"""The rules, as data: what is looked at, and from where on it is trouble.
 
 They watch what nobody's transaction notices: sums, rates, silence and lateness. Trouble that
 one transaction sees, such as a contradiction or a parked notification, is raised there.
@@ -34,7 +34,8 @@ class Rule:
     """One figure by subject, compared with a setting of ``Watching``.
 
     ``name`` is the kind of the alert, and with the subject its key. ``unit`` is told with
-    the figure. ``summary`` is one sentence for whoever is woken.
+    the figure. ``summary`` is one sentence for whoever is woken; the page that helps is in
+    ``alerts.domain.RUNBOOKS``, as that of every alert.
     """
 
     name: str
@@ -42,7 +43,6 @@ class Rule:
     threshold: str
     unit: str
     severity: Severity
-    runbook: str
     summary: str
 
     def limit(self, settings: Watching) -> int:
@@ -103,7 +103,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="exposure_kes",
         unit="KES",
         severity=Severity.CRITICAL,
-        runbook="unresolved-withdrawal",
         summary="Unclear payouts add up to more than may be in doubt.",
     ),
     Rule(
@@ -112,7 +111,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="pending_minutes",
         unit="minutes",
         severity=Severity.CRITICAL,
-        runbook="provider-outage",
         summary="Withdrawals wait to be sent for too long.",
     ),
     Rule(
@@ -121,7 +119,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="failure_percent",
         unit="percent",
         severity=Severity.WARNING,
-        runbook="provider-outage",
         summary="Unusually many payouts fail.",
     ),
     Rule(
@@ -130,7 +127,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="silence_minutes",
         unit="minutes",
         severity=Severity.WARNING,
-        runbook="webhook-signature-failures",
         summary="Sent payouts wait, and the rail calls nothing back.",
     ),
     Rule(
@@ -139,7 +135,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="inbox_seconds",
         unit="seconds",
         severity=Severity.CRITICAL,
-        runbook="webhook-signature-failures",
         summary="Signed notifications do not have their effect.",
     ),
     Rule(
@@ -148,7 +143,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="rejected_callbacks",
         unit="notifications",
         severity=Severity.WARNING,
-        runbook="webhook-signature-failures",
         summary="Many notifications are badly signed: a wrong secret, or a forger.",
     ),
     Rule(
@@ -157,7 +151,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="float_refusals",
         unit="refusals",
         severity=Severity.CRITICAL,
-        runbook="low-float",
         summary="The rail refuses payouts because our float is too low.",
     ),
     Rule(
@@ -166,7 +159,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="reconciliation_hours",
         unit="hours",
         severity=Severity.WARNING,
-        runbook="scheduler-silent",
         summary="A provider was not reconciled for too long.",
     ),
     Rule(
@@ -175,7 +167,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="job_late_minutes",
         unit="minutes",
         severity=Severity.WARNING,
-        runbook="scheduler-silent",
         summary="A timed job did not do its last slot.",
     ),
     Rule(
@@ -184,7 +175,6 @@ RULES: Final[tuple[Rule, ...]] = (
         threshold="key_days",
         unit="days",
         severity=Severity.WARNING,
-        runbook="key-compromise",
         summary="A key or a secret is in use for longer than it should be.",
     ),
 )

@@ -2,22 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
 from payops.infra.db import Database
 from payops.infra.web.replies import answer
-from payops.infra.web.wire import problems
+from payops.ops.access import FOUND, Reader
 from payops.ops.why import service
 from payops.ops.why.schemas import StoryReply
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
 TxId = Annotated[str, Path(alias="txId", max_length=64)]
 InvoiceId = Annotated[str, Path(alias="invoiceId", max_length=64)]
-
-_FOUND = problems(401, 403, 404, 422, 429, 503)
 
 
 def router(db: Database) -> APIRouter:
@@ -28,7 +23,7 @@ def router(db: Database) -> APIRouter:
         response_model=StoryReply,
         operation_id="opsWhyWithdrawal",
         summary="The whole story of a withdrawal, its audit records held against the chain",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def why_withdrawal(_: Reader, tx_id: TxId) -> Response:
         return answer(StoryReply.of(await service.of_withdrawal(db, tx_id)))
@@ -38,7 +33,7 @@ def router(db: Database) -> APIRouter:
         response_model=StoryReply,
         operation_id="opsWhyInvoice",
         summary="The whole story of a deposit, its audit records held against the chain",
-        responses=_FOUND,
+        responses=FOUND,
     )
     async def why_invoice(_: Reader, invoice_id: InvoiceId) -> Response:
         return answer(StoryReply.of(await service.of_invoice(db, invoice_id)))
