@@ -15,7 +15,8 @@ from payops.access.api import public
 from payops.bootstrap import INVARIANTS, Services
 from payops.deposits import api as deposits
 from payops.fraud import api as fraud
-from payops.infra.migrating import current_revision, head_revision
+from payops.infra.metrics import CONTENT_TYPE
+from payops.infra.migrating import head_revision
 from payops.infra.settings import Environment, Role
 from payops.infra.web import reference
 from payops.infra.web.middleware import EdgeMiddleware
@@ -29,9 +30,14 @@ from payops.ops.checklists import api as checklists
 from payops.ops.checklists.parts import Parts
 from payops.ops.checklists.probes import probes_of
 from payops.ops.checklists.service import Checker
+from payops.ops.console import router as console
+from payops.ops.console.parts import Console
+from payops.ops.console.signing import Doorkeeper
 from payops.ops.crypto import api as crypto
 from payops.ops.crypto.service import CryptoDesk
 from payops.ops.exporting import api as exporting
+from payops.ops.overview import api as overview
+from payops.ops.overview.service import OverviewDesk, checks
 from payops.ops.reports import api as reports
 from payops.ops.reports.service import Reports
 from payops.ops.search import api as search
@@ -83,6 +89,7 @@ def create_app(services: Services) -> FastAPI:
         EdgeMiddleware,
         trusted_proxies=services.settings.trusted_proxies,
         observe=services.metrics.observe_request,
+        count_refusal=services.metrics.count_refusal,
         quiet=_QUIET,
         https=services.settings.env is Environment.PRODUCTION,
     )
@@ -127,6 +134,10 @@ def _add_routes(app: FastAPI, services: Services) -> None:
     app.include_router(reports.router(Reports(services.db)))
     app.include_router(exporting.router(services.db))
     app.include_router(reference.router(Depends(public)))
+    pages = console_of(services)
+    app.state.doorkeeper = pages.doorkeeper
+    app.include_router(overview.router(pages.overview))
+    app.include_router(console.router(pages))
 
 
 def crypto_desk_of(services: Services) -> CryptoDesk:
@@ -137,6 +148,17 @@ def switch_desk_of(services: Services) -> SwitchDesk:
     """Every flow and every provider has a switch."""
     rails = (services.inquiry.rail_name, *services.deposits.registry.names)
     return SwitchDesk(services.db, (WITHDRAWALS, DEPOSITS, *rails), services.four_eyes.approvals)
+
+
+def overview_desk_of(services: Services) -> OverviewDesk:
+    return OverviewDesk(
+        services.db,
+        services.scheduler,
+        switch_desk_of(services),
+        services.four_eyes.desk,
+        crypto_desk_of(services),
+        late_minutes=services.settings.watching.job_late_minutes,
+    )
 
 
 def approvals_api_of(services: Services) -> approvals.ApprovalsApi:
@@ -186,6 +208,27 @@ def checker_of(services: Services) -> Checker:
     return Checker(services.db, probes_of(parts))
 
 
+def console_of(services: Services) -> Console:
+    """The pages, over what the API and the command line use too."""
+    settings = services.settings
+    return Console(
+        doorkeeper=Doorkeeper(
+            services.db,
+            services.gate,
+            settings.console,
+            is_https=settings.env is Environment.PRODUCTION,
+        ),
+        operations=operations_of(services),
+        approvals=approvals_api_of(services),
+        switches=switch_desk_of(services),
+        checker=checker_of(services),
+        crypto=crypto_desk_of(services),
+        velocity=VelocityDesk(services.db, services.fraud.changing),
+        reports=Reports(services.db),
+        overview=overview_desk_of(services),
+    )
+
+
 def _add_health(app: FastAPI, services: Services, readiness: Readiness) -> None:
     everybody: Any = {"dependencies": [Depends(public)], "include_in_schema": False}
 
@@ -204,9 +247,7 @@ def _add_health(app: FastAPI, services: Services, readiness: Readiness) -> None:
 
     @app.get("/metrics", operation_id="metrics", **everybody)
     async def metrics() -> Response:
-        return Response(
-            services.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(services.metrics.render(), media_type=CONTENT_TYPE)
 
     @app.get("/version", operation_id="version", **everybody)
     async def show_version() -> Response:
@@ -221,13 +262,9 @@ async def _checks(services: Services) -> dict[str, str]:
     """The database and its schema; a provider's outage does not make us unready."""
     try:
         async with services.db.transaction(read_only=True) as tx:
-            revision = await current_revision(tx)
+            return await checks(tx)
     except PayopsError as error:
         return {"database": error.code}
-    return {
-        "database": "ok",
-        "migrations": "ok" if revision == head_revision() else "not at head",
-    }
 
 
 async def _keep_house(services: Services) -> None:
@@ -238,6 +275,7 @@ async def _keep_house(services: Services) -> None:
             await services.inbox.set_figures()
             await services.alerts.set_figures()
             await keeping.set_figures(services.db, services.metrics)
+            await services.deposits.measures.set_figures()
         except PayopsError as error:
             log.warning("process.figures_not_refreshed", reason=error.code)
         await asyncio.sleep(_FIGURES_SECONDS)
@@ -258,6 +296,7 @@ def _life(services: Services, readiness: Readiness) -> Any:
         finally:
             readiness.is_serving = False
             keeping_house.cancel()
+            await asyncio.wait([keeping_house])
             if worker:
                 await worker.stop()
             await services.close()

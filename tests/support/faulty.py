@@ -1,11 +1,11 @@
 """A handler of notifications that fails for as long as a test wants it to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from payops.infra.db import Tx
 from payops.webhooks.ports import Handled
-from payops.webhooks.service import Channel
 from tests.support.shop import Shop
 
 
@@ -17,7 +17,7 @@ class Faulty:
         self._real = channels["lipana"].handler
         self.is_broken = True
         self.poison: str | None = None
-        channels["lipana"] = Channel(channels["lipana"].source, self)
+        channels["lipana"] = replace(channels["lipana"], handler=self)
 
     async def __call__(self, tx: Tx, reports: Sequence[Any]) -> list[Handled]:
         if self.is_broken and self.poison in {None, *(report.txid for report in reports)}:

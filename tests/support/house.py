@@ -101,8 +101,9 @@ class House:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[House]:
-    services = bootstrap.build(settings_for(url))
+async def opened(url: str, **changes: Any) -> AsyncIterator[House]:
+    """``changes`` are groups of settings in place of the usual ones."""
+    services = bootstrap.build(settings_for(url).model_copy(update=changes))
     app = create_app(services)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

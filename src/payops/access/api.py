@@ -57,13 +57,17 @@ class Gate:
         return principal
 
 
-class Requires(SecurityBase):
-    """A dependency that lets principals with ``scope`` in; OpenAPI shows it as bearer auth."""
+class Scoped(SecurityBase):
+    """A dependency that lets in who has ``scope``, however they prove who they are."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.scheme_name = "bearer"
         self.model = BearerModel(description="An end-user token (JWT) or an API key")
+
+
+class Requires(Scoped):
+    """By the ``Authorization`` header; OpenAPI shows it as bearer auth."""
 
     async def __call__(self, request: Request) -> Principal:
         context = context_of(request)
@@ -110,7 +114,7 @@ def scopes_of(routes: Sequence[BaseRoute]) -> dict[str, Scope | None]:
 
 def _marks(dependant: Any) -> Iterator[Scope | None]:
     for inner in dependant.dependencies:
-        if isinstance(inner.call, Requires):
+        if isinstance(inner.call, Scoped):
             yield inner.call.scope
         elif inner.call is public:
             yield None

@@ -18,6 +18,7 @@ KEY_ID_PREFIX: Final = "key"
 
 _USER_ID: Final = re.compile(USER_ID_PATTERN.removesuffix("$"), re.ASCII)
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PERSON: Final = re.compile(r"\A(?:\s*person:)+")
 _SECRET_BYTES: Final = 32
 _SECRET_LENGTH: Final = 43  # base62 digits of 32 bytes
 _KEY_TEXT: Final = re.compile(rf"sk_(?:test|live)_[0-9A-Za-z]{{{_SECRET_LENGTH}}}", re.ASCII)
@@ -95,7 +96,16 @@ class ApiKey:
 
 def person_of(owner: str) -> str:
     """The person behind ``person:Jane`` or an API key's owner ``jane``: the same one."""
-    return owner.removeprefix("person:").strip().casefold()
+    return _PERSON.sub("", owner.casefold()).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that signed in with an API key, for as long as that key is good."""
+
+    id: UUID
+    principal: Principal
+    key_name: str
 
 
 def is_user_id(text: str) -> bool:

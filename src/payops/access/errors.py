@@ -32,6 +32,13 @@ class FourEyesRequired(errors.Forbidden):
     title = "Somebody else must approve this"
 
 
+class RequestForged(errors.Forbidden):
+    """A form that no page of ours sent, or that a page of an ended session sent."""
+
+    code = "request_forged"
+    title = "This form was not sent from a page of this session; open the page anew"
+
+
 class KeyNotFound(errors.NotFound):
     code = "api_key_not_found"
     title = "There is no such API key"

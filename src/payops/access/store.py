@@ -1,12 +1,13 @@
-"""SQL of the API keys."""
+"""SQL of the API keys and of the sessions that were opened with them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from payops.access.domain import ApiKey, Scope
+from payops.access.domain import KEY_ID_PREFIX, ApiKey, Kind, Principal, Scope, Session
 from payops.infra.db import Record, Tx
+from payops.kernel.ids import show_id
 
 _KNOWN = frozenset(scope.value for scope in Scope)
 
@@ -35,6 +36,33 @@ UPDATE api_keys SET last_used_at = now()
  WHERE id = ANY($1::uuid[])
    AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 """
+
+_OPEN_SESSION = """
+INSERT INTO console_sessions (id, key_id, hash, expires_at)
+VALUES ($1, $2, $3, now() + make_interval(mins => $4))
+"""
+
+# Noting that it was seen, at most once a minute, takes no round trip of its own.
+_VALID_SESSION = """
+WITH valid AS (
+    SELECT s.id, s.seen_at, k.id AS key_id, k.name, k.owner, k.scopes
+      FROM console_sessions s JOIN api_keys k ON k.id = s.key_id
+     WHERE s.hash = $1 AND s.ended_at IS NULL AND s.expires_at > now()
+       AND s.seen_at > now() - make_interval(mins => $2)
+       AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+), seen AS (
+    UPDATE console_sessions s SET seen_at = now()
+      FROM valid
+     WHERE s.id = valid.id AND $3 AND valid.seen_at < now() - interval '1 minute'
+)
+SELECT * FROM valid
+"""
+
+_END_SESSION = "UPDATE console_sessions SET ended_at = now() WHERE id = $1 AND ended_at IS NULL"
+
+_FORGET_SESSIONS = (
+    "DELETE FROM console_sessions WHERE expires_at < now() - make_interval(days => $1)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +108,32 @@ async def revoke(tx: Tx, key_id: UUID) -> ApiKey | None:
 
 async def note_used(tx: Tx, key_ids: Iterable[UUID]) -> int:
     return await tx.execute(_USED, list(key_ids))
+
+
+async def open_session(
+    tx: Tx, session_id: UUID, key_id: UUID, digest: bytes, *, minutes: int
+) -> None:
+    await tx.execute(_OPEN_SESSION, session_id, key_id, digest, minutes)
+
+
+async def find_session(
+    tx: Tx, digest: bytes, *, idle_minutes: int, is_seen: bool
+) -> Session | None:
+    """The session of that hash, unless it, its key or its owner's patience has run out."""
+    row = await tx.fetchrow(_VALID_SESSION, digest, idle_minutes, is_seen)
+    if row is None:
+        return None
+    key_id = show_id(KEY_ID_PREFIX, row["key_id"])
+    principal = Principal(Kind.KEY, key_id, row["owner"], _scopes(row["scopes"]))
+    return Session(row["id"], principal, row["name"])
+
+
+async def end_session(tx: Tx, session_id: UUID) -> bool:
+    return await tx.execute(_END_SESSION, session_id) > 0
+
+
+async def forget_sessions(tx: Tx, *, older_than_days: int) -> int:
+    return await tx.execute(_FORGET_SESSIONS, older_than_days)
 
 
 def _api_key(row: Record) -> ApiKey:

@@ -1,8 +1,9 @@
-"""API keys, as hashes."""
+"""API keys and the console's sessions, as hashes."""
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ForeignKey,
     LargeBinary,
     Table,
     Text,
@@ -29,4 +30,19 @@ api_keys = Table(
     UniqueConstraint("hash"),
     CheckConstraint("length(hash) = 32", name="hash_is_sha256"),
     CheckConstraint("cardinality(scopes) > 0", name="scopes_named"),
+)
+
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key_id", Uuid, ForeignKey("api_keys.id"), nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    Column("seen_at", TIMESTAMP(timezone=True), nullable=False, server_default=text("now()")),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("ended_at", TIMESTAMP(timezone=True)),
+    UniqueConstraint("hash"),
+    CheckConstraint("length(hash) = 32", name="hash_is_sha256"),
+    CheckConstraint("expires_at > created_at", name="expires_later"),
 )

@@ -51,6 +51,9 @@ def money_in(
         ),
         clients=tuple(one.http for one in configured),
         channels={
-            one.name: Channel(one.notifications, deposits.notices[one.name]) for one in providers
+            one.name: Channel(
+                one.notifications, deposits.notices[one.name], audited_as="deposit_webhook_error"
+            )
+            for one in providers
         },
     )

@@ -55,7 +55,11 @@ def money_out(
         sender=_sender(settings, base, rail, policy),
         inquiry=inquiry,
         reconciliation=Reconciliation(inquiry, settings.reconciliation.mpesa_concurrency),
-        channels={rail.name: Channel(_callbacks(settings), settlement.settle)},
+        channels={
+            rail.name: Channel(
+                _callbacks(settings), settlement.settle, audited_as="withdrawal_webhook_error"
+            )
+        },
     )
 
 

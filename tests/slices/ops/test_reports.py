@@ -1,7 +1,7 @@
 """What a day came to, from payouts and deposits that really happened."""
 
 import csv
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from io import BytesIO, StringIO
 
 import openpyxl
@@ -13,7 +13,7 @@ from payops.ops.reports.domain import Day
 from payops.ops.reports.mailing import Mailing, text_of
 from payops.ops.reports.schemas import DailyReply, RowReply
 from payops.ops.reports.service import Format, Reports
-from payops.withdrawals.domain import read
+from tests.support.past import was_accepted
 from tests.support.shop import AMINA, BARAKA, Shop
 from tests.support.smtp import Relay, relay
 from tests.support.till import Till
@@ -35,30 +35,8 @@ async def busy(shop: Shop) -> Shop:
     await shop.cancels(txids[-1])
     txids.append(await shop.is_lost(50))
     for number, txid in enumerate(txids):
-        await was_accepted(shop, txid, DAY.since + timedelta(hours=number), seconds=10 * number)
+        await was_accepted(shop.db, txid, DAY.since + timedelta(hours=number), seconds=10 * number)
     return shop
-
-
-async def was_accepted(shop: Shop, txid: str, at: datetime, *, seconds: int) -> None:
-    """As if it had been accepted then, and settled ``seconds`` later."""
-    old = read(txid)
-    moved = (at - datetime.fromtimestamp(0, at.tzinfo)) // timedelta(milliseconds=1)
-    new = f"{moved:012x}{old.hex[12:]}"
-    async with shop.db.transaction() as tx:
-        await tx.execute("SET LOCAL session_replication_role = replica")
-        await tx.execute(
-            "UPDATE journals SET posted_at = $2::timestamptz + $3::interval"
-            " WHERE closes = (SELECT hold_id FROM withdrawals WHERE id = $1)",
-            old,
-            at,
-            timedelta(seconds=seconds),
-        )
-        await tx.execute(
-            "UPDATE payout_attempts SET withdrawal_id = $2::uuid WHERE withdrawal_id = $1", old, new
-        )
-        await tx.execute(
-            "UPDATE withdrawals SET id = $2::uuid, created_at = $3 WHERE id = $1", old, new, at
-        )
 
 
 def figures(reply: DailyReply, section: str) -> dict[str, RowReply]:

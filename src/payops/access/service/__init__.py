@@ -12,6 +12,13 @@ from payops.access.service.keys import (
     list_keys,
     revoke_key,
 )
+from payops.access.service.sessions import (
+    end_session,
+    find_session,
+    forget_sessions,
+    form_token,
+    open_session,
+)
 from payops.access.service.tokens import TokenVerifier, issue_development_token, key_source_of
 
 __all__ = [
@@ -24,9 +31,14 @@ __all__ = [
     "TokenVerifier",
     "create_key",
     "end_key",
+    "end_session",
+    "find_session",
+    "forget_sessions",
+    "form_token",
     "issue_development_token",
     "issue_key",
     "key_source_of",
     "list_keys",
+    "open_session",
     "revoke_key",
 ]

@@ -19,7 +19,16 @@ from payops.infra.settings.money import (
     Reconciliation,
     Withdrawal,
 )
-from payops.infra.settings.process import Audit, Auth, Http, Log, Pool, Retention, Worker
+from payops.infra.settings.process import (
+    Audit,
+    Auth,
+    Console,
+    Http,
+    Log,
+    Pool,
+    Retention,
+    Worker,
+)
 from payops.infra.settings.providers import (
     SANDBOX_LIPANA_URL,
     SANDBOX_NOWPAYMENTS_URL,
@@ -40,6 +49,7 @@ __all__ = [
     "Audit",
     "Auth",
     "BtcPay",
+    "Console",
     "Crypto",
     "Device",
     "Environment",
@@ -99,6 +109,7 @@ class Settings(BaseSettings):
     )
     auth: Auth = Auth()
     http: Http = Http()
+    console: Console = Console()
     pool: Pool = Pool()
     worker: Worker = Worker()
     lipana: Lipana = Lipana()

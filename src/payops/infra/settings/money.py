@@ -61,6 +61,9 @@ class Crypto(Group):
     auto_credit_max_kes: int = Field(
         1_500_000, ge=1, description="Likewise for a wallet in shillings, whole shillings"
     )
+    overpaid_percent: int = Field(
+        10, ge=0, le=10_000, description="Credited this much above the price: an alert, no review"
+    )
     outcome_coins: Names = Field(
         (), description="Coins that providers may settle in without a person looking; empty is any"
     )

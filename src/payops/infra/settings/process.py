@@ -29,6 +29,15 @@ class Http(Group):
     )
 
 
+class Console(Group):
+    idle_minutes: int = Field(
+        30, ge=1, le=24 * 60, description="After so long without a request sign in again"
+    )
+    minutes_max: int = Field(
+        12 * 60, ge=1, le=7 * 24 * 60, description="After so long sign in again in any case"
+    )
+
+
 class Pool(Group):
     size: int = Field(10, ge=2, le=100, description="Connections per process")
     statement_cache_size: int = Field(
@@ -55,6 +64,7 @@ class Retention(Group):
     idempotency_response_days: int = Field(30, ge=1, description="Stored answers")
     webhook_body_days: int = Field(90, ge=1, description="Sealed bodies of applied callbacks")
     job_runs_days: int = Field(30, ge=1, description="History of scheduled jobs")
+    console_session_days: int = Field(30, ge=1, description="Sessions of the console, once over")
     phone_days: int = Field(
         2557, ge=1, description="Phone numbers of withdrawals at rest; seven years by Kenyan law"
     )

@@ -2,24 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
-from payops.infra.web.wire import problems
+from payops.ops.access import READ, Reader, Writer
 from payops.ops.checklists.domain import ListName
 from payops.ops.checklists.parts import By
 from payops.ops.checklists.schemas import ChecklistReply, ChecklistsReply
 from payops.ops.checklists.service import Checker
 
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
-Writer = Annotated[Principal, Depends(requires(Scope.OPS_WRITE))]
 Name = Annotated[ListName, Path()]
-
-_READ = problems(401, 403, 422, 429, 503)
 
 
 def router(checker: Checker) -> APIRouter:
@@ -30,7 +24,7 @@ def router(checker: Checker) -> APIRouter:
         response_model=ChecklistsReply,
         operation_id="opsListChecklists",
         summary="Every list as it was last run",
-        responses=_READ,
+        responses=READ,
     )
     async def list_checklists(_: Reader) -> Response:
         found = [ChecklistReply.of(name, await checker.latest(name)) for name in ListName]
@@ -41,7 +35,7 @@ def router(checker: Checker) -> APIRouter:
         response_model=ChecklistReply,
         operation_id="opsGetChecklist",
         summary="One list as it was last run, with its evidence",
-        responses=_READ,
+        responses=READ,
     )
     async def get_checklist(_: Reader, name: Name) -> Response:
         return answer(ChecklistReply.of(name, await checker.latest(name)))
@@ -51,7 +45,7 @@ def router(checker: Checker) -> APIRouter:
         response_model=ChecklistReply,
         operation_id="opsRunChecklist",
         summary="Carry out every line of a list now; moves no money of real users",
-        responses=_READ,
+        responses=READ,
     )
     async def run_checklist(request: Request, principal: Writer, name: Name) -> Response:
         by = By(principal.caller, context_of(request).request_id)

@@ -2,25 +2,22 @@
 
 import asyncio
 import zipfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
 from payops.infra.db import Database
 from payops.infra.web.context import context_of
 from payops.infra.web.wire import problems
-from payops.kernel.errors import Fault, Invalid
+from payops.kernel.moments import in_utc
+from payops.ops.access import Auditor
 from payops.ops.exporting.writing import export
 from payops.ops.reports.files import chunks, spool
-
-Auditor = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
 
 
 def router(db: Database) -> APIRouter:
@@ -42,36 +39,34 @@ def router(db: Database) -> APIRouter:
         since: Annotated[AwareDatetime, Query(alias="from", description="Inclusive")],
         until: Annotated[AwareDatetime, Query(alias="to", description="Exclusive")],
     ) -> Response:
-        file = spool()
-        try:
-            with TemporaryDirectory(prefix="payops-audit-") as folder:
-                await export(
-                    db,
-                    Path(folder),
-                    _in_utc(since, "from"),
-                    _in_utc(until, "to"),
-                    actor=principal.caller,
-                    request_id=context_of(request).request_id,
-                )
-                await asyncio.to_thread(_zip, Path(folder), file)
-        except BaseException:
-            file.close()
-            raise
-        return StreamingResponse(
-            chunks(file),
-            media_type="application/zip",
-            headers={"Content-Disposition": 'attachment; filename="payops-audit.zip"'},
+        return await archive_of(
+            db,
+            in_utc(since, "/query/from"),
+            in_utc(until, "/query/to"),
+            actor=principal.caller,
+            request_id=context_of(request).request_id,
         )
 
     return routes
 
 
-def _in_utc(moment: datetime, name: str) -> datetime:
-    """``moment`` as the database can take it; an offset can lead past the ends of the calendar."""
+async def archive_of(
+    db: Database, since: datetime, until: datetime, *, actor: str, request_id: str
+) -> Response:
+    """The folder of a period as one file to keep. Raises as ``export``."""
+    file = spool()
     try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise Invalid(faults=[Fault(f"/query/{name}", "is out of range")]) from None
+        with TemporaryDirectory(prefix="payops-audit-") as folder:
+            await export(db, Path(folder), since, until, actor=actor, request_id=request_id)
+            await asyncio.to_thread(_zip, Path(folder), file)
+    except BaseException:
+        file.close()
+        raise
+    return StreamingResponse(
+        chunks(file),
+        media_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="payops-audit.zip"'},
+    )
 
 
 def _zip(folder: Path, file: IO[bytes]) -> None:

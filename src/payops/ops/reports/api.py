@@ -3,19 +3,16 @@
 from datetime import date
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from payops.access.api import requires
-from payops.access.domain import Principal, Scope
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import problems
+from payops.ops.access import Reader
 from payops.ops.reports.domain import Day
 from payops.ops.reports.files import chunks, spool
 from payops.ops.reports.schemas import DailyReply
 from payops.ops.reports.service import Format, Reports
-
-Reader = Annotated[Principal, Depends(requires(Scope.OPS_READ))]
 
 _TYPES: Final = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -47,17 +44,22 @@ def router(reports: Reports) -> APIRouter:
         wanted = Day(day) if day else await reports.yesterday()
         if form is Format.JSON:
             return answer(DailyReply.of(await reports.daily(wanted)))
-        file = spool()
-        try:
-            await reports.write(wanted, form, file)
-        except BaseException:
-            file.close()
-            raise
-        name = f"payops-daily-{wanted}.{form}"
-        return StreamingResponse(
-            chunks(file),
-            media_type=_TYPES[form],
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return await file_of(reports, wanted, form)
 
     return routes
+
+
+async def file_of(reports: Reports, day: Day, form: Format) -> Response:
+    """The report as a file to keep; ``form`` is one of a file. Raises as ``Reports.write``."""
+    file = spool()
+    try:
+        await reports.write(day, form, file)
+    except BaseException:
+        file.close()
+        raise
+    name = f"payops-daily-{day}.{form}"
+    return StreamingResponse(
+        chunks(file),
+        media_type=_TYPES[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

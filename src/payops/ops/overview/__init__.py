@@ -1,0 +1,1 @@
+"""How things stand, on one page: for whoever was just woken."""
