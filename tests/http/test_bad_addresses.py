@@ -37,7 +37,8 @@ async def test_a_path_holds_an_id_or_leads_nowhere(api: Api) -> None:
     routes = [
         route
         for route in scopes_of(api.app.routes)
-        if "{" in route and not route.startswith(("GET /docs", "POST /webhooks"))
+        # The console's are pages, with tests of their own.
+        if "{" in route and not route.split(" ")[1].startswith(("/docs", "/webhooks", "/ops"))
     ]
     for route in routes:
         method, template = route.split(" ")

@@ -83,12 +83,14 @@ ELSEWHERE = {
     "POST /api/ops/switches",
     "POST /api/ops/withdrawals/{txId}/resolve",
     "POST /api/ops/withdrawals/{txId}/refund",
+    "POST /api/ops/withdrawals/{txId}/write-off",
     "POST /api/ops/invoices/{invoiceId}/resolve",
     "POST /api/ops/approvals/{id}/approve",
     "POST /api/ops/approvals/{id}/reject",
     "POST /api/ops/breaks/{breakId}/explain",
     "POST /api/device-verifications/{verificationId}/confirm",
     "POST /api/ops/alerts/{id}/acknowledge",
+    "POST /api/ops/alerts/{id}/resolve",
     "POST /api/ops/users/{userId}/block",
     "POST /api/ops/users/{userId}/unblock",
     "POST /api/ops/velocity/backtest",
@@ -96,6 +98,7 @@ ELSEWHERE = {
     "POST /api/ops/velocity/changes/{changeId}/approve",
     "POST /api/ops/velocity/changes/{changeId}/reject",
     "POST /api/ops/withdrawals/{txId}/phone",
+    "POST /api/ops/webhooks/{id}/body",
 }
 
 each_route = pytest.mark.parametrize("route", WITH_BODY, ids=str)

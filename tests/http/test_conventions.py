@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from payops.infra.web.amounts import WholeShillings
 from payops.infra.web.body import json_body
-from payops.infra.web.context import context_of, current_request_id
+from payops.infra.web.context import context_of
 from payops.infra.web.middleware import BODY_BYTES_MAX, EdgeMiddleware
 from payops.infra.web.problem import install_problems
 from payops.infra.web.wire import Wire, accepts, problems
@@ -57,7 +57,8 @@ async def list_orders(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> dict[s
 
 @router.get("/whoami", operation_id="whoAmI")
 async def who_am_i(request: Request) -> dict[str, str]:
-    return {"address": context_of(request).address, "requestId": current_request_id()}
+    context = context_of(request)
+    return {"address": context.address, "requestId": context.request_id}
 
 
 @router.get("/later", operation_id="later")
@@ -74,6 +75,7 @@ async def broken(phone: str) -> None:
 @dataclass
 class Observed:
     calls: list[tuple[str, str, int]] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
     fails: bool = False
 
     def __call__(self, operation: str, method: str, status: int, seconds: float) -> None:
@@ -81,6 +83,9 @@ class Observed:
         self.calls.append((operation, method, status))
         if self.fails:
             raise OSError("telemetry is down")
+
+    def refused(self, operation: str, code: str) -> None:
+        self.refusals.append((operation, code))
 
 
 @pytest.fixture
@@ -94,7 +99,10 @@ def app(observed: Observed) -> FastAPI:
     made.include_router(router)
     install_problems(made)
     made.add_middleware(
-        EdgeMiddleware, trusted_proxies=(ip_network("127.0.0.0/8"),), observe=observed
+        EdgeMiddleware,
+        trusted_proxies=(ip_network("127.0.0.0/8"),),
+        observe=observed,
+        count_refusal=observed.refused,
     )
     return made
 
@@ -119,7 +127,6 @@ async def test_every_answer_bears_its_request_id(client: httpx.AsyncClient) -> N
     response = await client.get("/api/whoami", headers={"X-Request-Id": "order-4711.a_b"})
 
     assert "order-4711.a_b" == response.headers["x-request-id"] == response.json()["requestId"]
-    assert "" == current_request_id()
 
 
 @pytest.mark.parametrize("given", ["", "short", "a" * 129, "has space", "tab\tbed", "naïve-id"])
@@ -283,6 +290,25 @@ async def test_requests_are_measured_and_logged_by_operation(
     assert "ord_1" not in str(logs)
     assert PHONE not in str(logs)
     assert all(line["request_id"] for line in answered)
+
+
+async def test_refusals_are_counted_by_operation_and_code(
+    client: httpx.AsyncClient, observed: Observed
+) -> None:
+    """What is answered with a problem, wherever it was refused; nothing else."""
+    await client.post("/api/orders/ord_1", content=b'{"amountKES": 10}')
+    await client.post("/api/orders/ord_1", content=b"{")
+    await client.get("/api/later")
+    await client.get("/api/whoami", headers=[("Authorization", "a"), ("Authorization", "b")])
+    await client.get("/nothing")
+
+    expected = [
+        ("takeOrder", "malformed_json"),
+        ("later", "later"),
+        ("unmatched", "duplicate_header"),
+        ("unmatched", "not_found"),
+    ]
+    assert expected == observed.refusals
 
 
 async def test_telemetry_that_fails_does_not_fail_the_request(

@@ -206,3 +206,82 @@ async def test_a_cancelled_withdrawal_is_not_retried(house: House) -> None:
     answer = await house.post(f"{LIST}/{mine['txId']}/retry", WRITE)
 
     assert (409, "nothing_to_retry") == (answer.status_code, answer.json()["code"])
+
+
+DOUBT = f"{LIST}/doubt"
+
+
+async def is_halted(house: House) -> None:
+    body = {"name": "withdrawals", "halted": True, "reason": "failover"}
+    assert 200 == (await house.post("/api/ops/switches", WRITE, body=body)).status_code
+
+
+async def test_what_is_queued_is_put_in_doubt_while_halted(house: House) -> None:
+    """Unless it is said otherwise, only what it would come to is answered."""
+    mine = await house.withdrawal()
+    everything = {"allPending": True, "reason": "failover"}
+    early = await house.post(DOUBT, WRITE, body={**everything, "dryRun": False})
+    await is_halted(house)
+
+    foreseen = (await house.post(DOUBT, WRITE, body=everything)).json()
+    assert "pending" == (await found_one(house, mine["txId"]))["status"]
+    made = (await house.post(DOUBT, WRITE, body={**everything, "dryRun": False})).json()
+
+    assert (409, "withdrawals_not_halted") == (early.status_code, early.json()["code"])
+    assert (1, True, mine["amount"]) == (
+        foreseen["count"],
+        foreseen["dryRun"],
+        foreseen["amount"],
+    )
+    assert {**foreseen, "dryRun": False} == made
+    shown = await found_one(house, mine["txId"])
+    assert ("unresolved", True) == (shown["status"], shown["isDoubtful"])
+    assert {"event": "doubted", "reason": "failover"}.items() <= (
+        shown["auditTrail"][-1]["detail"].items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "/txIds"),
+        ({"allPending": True, "txIds": ["wd_01h455vb4pex5vsknk084sn02q"]}, "/txIds"),
+        (
+            {"txIds": ["wd_01h455vb4pex5vsknk084sn02q"], "since": "2026-11-23T01:59:00+00:00"},
+            "/since",
+        ),
+        ({"allPending": True, "since": "2026-11-23T01:59:00"}, "/since"),
+        ({"txIds": []}, "/txIds"),
+        ({"allPending": True, "reason": " "}, "/reason"),
+    ],
+)
+async def test_whom_to_doubt_must_be_plain(
+    house: House, body: dict[str, object], pointer: str
+) -> None:
+    """All, or these, and why; a time without a zone is none."""
+    answer = await house.post(DOUBT, WRITE, body={"reason": "r", **body})
+
+    assert (422, pointer) == (answer.status_code, answer.json()["errors"][0]["pointer"])
+
+
+async def test_nobody_is_doubted_by_a_name_that_is_none(house: House) -> None:
+    """One wrong id, and nothing happens to the others."""
+    mine = await house.withdrawal()
+    await is_halted(house)
+    body = {"txIds": [mine["txId"], "nonsense"], "dryRun": False, "reason": "r"}
+
+    answer = await house.post(DOUBT, WRITE, body=body)
+
+    assert (404, "withdrawal_not_found") == (answer.status_code, answer.json()["code"])
+    assert "pending" == (await found_one(house, mine["txId"]))["status"]
+
+
+async def test_while_halted_nothing_is_cancelled(house: House) -> None:
+    """503 and retryable: nobody knows yet whether it was paid."""
+    mine = await house.withdrawal()
+    await is_halted(house)
+
+    answer = await house.post(f"/api/withdrawals/{mine['txId']}/cancel", Scope.WITHDRAWALS_WRITE)
+
+    assert (503, "withdrawals_halted") == (answer.status_code, answer.json()["code"])
+    assert "pending" == (await found_one(house, mine["txId"]))["status"]

@@ -70,6 +70,7 @@ WITHOUT_SUCCESS = {
     # Nothing is unclear, paid, in review or asked for: what is has tests of its own.
     "POST /api/ops/withdrawals/{txId}/resolve",
     "POST /api/ops/withdrawals/{txId}/refund",
+    "POST /api/ops/withdrawals/{txId}/write-off",
     "POST /api/ops/invoices/{invoiceId}/resolve",
     "POST /api/ops/approvals/{id}/approve",
     "POST /api/ops/approvals/{id}/reject",
@@ -154,7 +155,11 @@ async def differences(api: Api, mint: Mint) -> dict[str, str]:
     mint.book.clear()
     await api.services.deposit_reconciliation.everything()
     (found,) = (await api.back_end.get("/api/ops/breaks")).json()["data"]
-    (alert,) = (await api.back_end.get("/api/ops/alerts")).json()["data"][:1]
+    (alert, *_) = [
+        one
+        for one in (await api.back_end.get("/api/ops/alerts")).json()["data"]
+        if one["kind"] == "webhook_parked"  # a person may end it
+    ]
     return {
         "invoiceId": made.json()["invoiceId"],
         "breakId": found["id"],

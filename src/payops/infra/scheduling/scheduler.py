@@ -75,6 +75,10 @@ class Scheduler:
         self._firing: AsyncIOScheduler | None = None
         self._tasks: dict[asyncio.Task[Run | None], str] = {}
 
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        return tuple(self._jobs.values())
+
     def start(self) -> None:
         """Fire from now on, and look at once for what was missed while nobody fired."""
         now = self._clock.now()
