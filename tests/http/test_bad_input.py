@@ -81,6 +81,7 @@ ELSEWHERE = {
     "POST /api/crypto/addresses/validate",
     "POST /api/ops/fx/rates",
     "POST /api/ops/switches",
+    "POST /api/ops/withdrawals/doubt",
     "POST /api/ops/withdrawals/{txId}/resolve",
     "POST /api/ops/withdrawals/{txId}/refund",
     "POST /api/ops/withdrawals/{txId}/write-off",
@@ -194,7 +195,12 @@ async def test_every_way_in_is_tested(api: Api) -> None:
     """
     A new POST route is put into a table here, or this fails.
     """
-    posts = {route for route in scopes_of(api.app.routes) if route.startswith("POST ")}
+    posts = {
+        route
+        for route in scopes_of(api.app.routes)
+        # What a page of the console sends is a form: tests/http/console.
+        if route.startswith("POST ") and not route.startswith("POST /ops/")
+    }
 
     tested = {f"POST {route.path.replace(AMINA, '{userId}')}" for route in WITH_BODY}
     assert tested | WITHOUT_BODY | OF_THE_RAIL | ELSEWHERE == posts

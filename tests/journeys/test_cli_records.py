@@ -126,7 +126,7 @@ async def test_invoices_are_found_and_read_back(own_url: str, tmp_path: Path) ->
             run_payops, place.environ, "crypto", "invoices", "list", "--user", "user-01"
         )
         none = await asyncio.to_thread(
-            run_payops, place.environ, "crypto", "invoices", "list", "--status", "finished"
+            run_payops, place.environ, "crypto", "invoices", "list", "--status", "refunded"
         )
         (invoice,) = found["data"]
         by_theirs = await asyncio.to_thread(
