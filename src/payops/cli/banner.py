@@ -18,6 +18,7 @@ def _text(settings: Settings, demo: Demo) -> str:
 payops is ready. Ctrl-C stops everything; data stays in .payops/
 
   API        {base}   documentation {base}/docs   metrics {base}/metrics
+  Console    {base}/ops   (sign in with the API key)
   Sandbox    {settings.lipana.base_url}   (the M-Pesa rail: every payout here is play money)
   Deposits   {settings.nowpayments.base_url}   (send nothing: nobody has the keys of its addresses)
   API key    {demo.api_key}

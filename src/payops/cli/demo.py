@@ -20,7 +20,6 @@ from rich.console import Console
 
 from payops.access.service import issue_development_token
 from payops.cli import demo_deposits, demo_withdrawals
-from payops.cli.developing import Whereabouts, whereabouts
 from payops.cli.running import (
     CHECK_FAILED,
     Json,
@@ -32,6 +31,7 @@ from payops.cli.running import (
 )
 from payops.cli.stage import Check, Stage
 from payops.dev import secrets
+from payops.dev.whereabouts import Whereabouts, whereabouts
 
 ACTS: Final = (demo_withdrawals.play, demo_deposits.play)
 

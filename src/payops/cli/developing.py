@@ -1,13 +1,9 @@
 """``payops dev``: everything on one machine, with demo data and curl lines that work."""
 
-import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Final
 
 from payops import bootstrap, sandbox
@@ -15,6 +11,7 @@ from payops.cli import banner, serving
 from payops.cli.running import database_for, explained, load_settings
 from payops.cli.seeding import seeded
 from payops.dev import secrets
+from payops.dev.whereabouts import Whereabouts, announced
 from payops.infra import logging
 from payops.infra.migrating import migrate
 from payops.infra.settings import (
@@ -25,17 +22,7 @@ from payops.infra.settings import (
     Settings,
 )
 
-_FILE: Final = "run.json"
 _DEMO_USD_KES: Final = "129.50"  # until somebody records a rate with `payops fx set`
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """What another process needs to know of a running ``payops dev``."""
-
-    pid: int
-    url: str
-    sandbox_url: str
 
 
 def dev() -> None:
@@ -44,7 +31,7 @@ def dev() -> None:
     os.environ.setdefault("PAYOPS_LOG__FORMAT", "console")
     os.environ.setdefault("PAYOPS_LOG__LEVEL", "warning")
     os.environ.setdefault("PAYOPS_CRYPTO__USD_KES_RATE", _DEMO_USD_KES)
-    settings = load_settings()
+    settings = load_settings(beside=False)
     logging.configure(settings.log, stream=sys.stderr)
     with explained():
         if settings.env is Environment.PRODUCTION:
@@ -56,15 +43,6 @@ def dev() -> None:
             serving.run_loop(_run(complete, listening))
 
 
-def whereabouts(folder: Path = secrets.FOLDER) -> Whereabouts | None:
-    """The ``payops dev`` of this checkout, if its process is alive."""
-    with suppress(OSError, ValueError, TypeError):
-        found = Whereabouts(**json.loads((folder / _FILE).read_text()))
-        os.kill(found.pid, 0)
-        return found
-    return None
-
-
 async def _run(settings: Settings, listening: socket.socket) -> None:
     await migrate(bootstrap.needed(settings.database_url, "PAYOPS_DATABASE_URL"))
     async with AsyncExitStack() as stack:
@@ -72,7 +50,7 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
         demo = await seeded(complete)
 
         def ready() -> None:
-            stack.enter_context(_announced(complete))
+            stack.enter_context(announced(_ours(complete)))
             banner.show(complete, demo)
 
         await serving.run(complete, listening, ready=ready)
@@ -90,21 +68,19 @@ def _here(settings: Settings, listening: socket.socket) -> Settings:
     )
 
 
-@contextmanager
-def _announced(settings: Settings) -> Iterator[None]:
-    """Others of this checkout find us for as long as the block lasts."""
-    path = secrets.FOLDER / _FILE
-    ours = Whereabouts(
+def _ours(settings: Settings) -> Whereabouts:
+    """What another process needs to know of this one."""
+    providers = {
+        "PAYOPS_LIPANA__BASE_URL": settings.lipana.base_url,
+        "PAYOPS_NOWPAYMENTS__BASE_URL": settings.nowpayments.base_url,
+        "PAYOPS_BTCPAY__BASE_URL": settings.btcpay.base_url or "",
+    }
+    return Whereabouts(
         os.getpid(),
         f"http://127.0.0.1:{settings.port}",
         settings.lipana.base_url.removesuffix("/v1"),
+        {name: url for name, url in providers.items() if url},
     )
-    secrets.keep(path, json.dumps(asdict(ours)))
-    try:
-        yield
-    finally:
-        if whereabouts() == ours:
-            path.unlink(missing_ok=True)
 
 
 async def _with_providers(settings: Settings, stack: AsyncExitStack) -> Settings:

@@ -56,8 +56,10 @@ def actor() -> str:
         return f"person:uid-{os.getuid()}"
 
 
-def load_settings() -> "Settings":
+def load_settings(*, beside: bool = True) -> "Settings":
     """The settings of this process; in development, with this checkout's own secrets.
+
+    And, ``beside`` a running ``payops dev``, with the providers that it has.
 
     Exits with 3 and the variables named when they cannot be used; no value is shown.
     """
@@ -66,7 +68,7 @@ def load_settings() -> "Settings":
     from payops.infra.settings import unknown_names
 
     try:
-        settings = read_settings()
+        settings = read_settings(beside=beside)
     except ValidationError as error:
         for line in setting_faults(error):
             errors.print(line)
@@ -76,15 +78,17 @@ def load_settings() -> "Settings":
     return settings
 
 
-def read_settings() -> "Settings":
+def read_settings(*, beside: bool = True) -> "Settings":
     """Raises Pydantic's ``ValidationError``; ``setting_faults`` says it without the values."""
     from payops.infra.settings import PREFIX, Environment, Settings
 
     if os.environ.get(f"{PREFIX}ENV") in (None, "", Environment.DEVELOPMENT):
         with suppress(ImportError):
-            from payops.dev import secrets
+            from payops.dev import secrets, whereabouts
 
             secrets.fill_in(os.environ)
+            if beside:
+                whereabouts.fill_in(os.environ)
     return Settings()
 
 

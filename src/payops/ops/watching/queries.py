@@ -131,8 +131,11 @@ async def late_jobs(
 async def overdue_jobs(
     tx: Tx, jobs: Sequence[Job], now: datetime, late_minutes: int
 ) -> dict[str, int]:
-    """As ``late_jobs``, but of whoever looks: also when everything is down, and right after."""
-    began = await tx.fetchval("SELECT min(slot) FROM job_runs")
+    """As ``late_jobs``, but of whoever looks: also when everything is down, and right after.
+
+    Slots from before the first run of all were nobody's, though one may have been caught up.
+    """
+    began = await tx.fetchval("SELECT min(started_at) FROM job_runs")
     if began is None:
         return {}
     return await _behind(tx, jobs, now, timedelta(minutes=late_minutes), began)
