@@ -150,15 +150,17 @@ class Opening:
             raise result
         return result
 
-    async def adopt(self, tx: Tx, case: Case, reference: str, seen: Snapshot) -> None:
+    async def is_under_way(self, tx: Tx, case: Case) -> bool:
+        """Whether the provider has yet to answer an attempt of this invoice."""
+        return await writing.attempt_is_open(tx, case.invoice)
+
+    def adopt(self, case: Case, reference: str, seen: Snapshot) -> None:
         """A lost attempt was heard of, and nobody has an address yet: it becomes the invoice's.
 
         Only what could have been shown is: an address that does not fit stays an orphan, and so
         does one of which its provider does not say the order and the price.
         """
         invoice = case.invoice
-        if await writing.attempt_is_open(tx, invoice):
-            return
         opened = Opened(
             reference=reference,
             coin=seen.coin,

@@ -6,7 +6,7 @@ again. Nothing is open while a provider is asked.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -36,6 +36,7 @@ from payops.kernel.money import KES
 log = structlog.get_logger(__name__)
 
 _LEASE: Final = timedelta(minutes=2)  # longer than a read-back takes, rates included
+_AGAIN: Final = timedelta(seconds=2)  # while the answer that opened it is on its way
 
 
 class Finding(StrEnum):
@@ -189,8 +190,14 @@ class Reader:
         before, reference = case.invoice, payment.reference
         match read.answer:
             case Snapshot() as seen:
-                if case.payments[reference].kind is Kind.ORPHAN and before.state in UNBORN:
-                    await self._opening.adopt(tx, case, reference, seen)
+                orphan = case.payments[reference]
+                if orphan.kind is Kind.ORPHAN and before.state in UNBORN:
+                    if await self._opening.is_under_way(tx, case):
+                        # The answer that makes it the invoice's own is still on its way.
+                        case.put_payment(replace(orphan, due_at=case.now + _AGAIN))
+                        await recording.write(tx, case, actor=actor, before=before)
+                        return Finding.UNCHANGED
+                    self._opening.adopt(case, reference, seen)
                 deciding.observe(case, reference, seen, self._policy, read.markets)
             case NotKnown():
                 deciding.failed_to_read(case, reference, self._policy, why="not_known")
