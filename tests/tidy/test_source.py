@@ -105,7 +105,7 @@ def environment_fault(path: Path, node: ast.AST) -> str:
 def http_fault(path: Path, node: ast.AST) -> str:
     match node:
         case ast.Import(names=[ast.alias(name=name), *_]) | ast.ImportFrom(module=str(name)):
-            if name.split(".")[0] == "httpx" and not is_in(path, SPEAKS_HTTP):
+            if name.split(".")[0] in {"httpcore", "httpx"} and not is_in(path, SPEAKS_HTTP):
                 return "only infra/http.py makes HTTP clients"
     return ""
 
@@ -180,6 +180,7 @@ def test_a_source_file_is_tidy(path: Path) -> None:
         ("access/service.py", "key = os.getenv('KEY')", "reads the environment"),
         ("providers/lipana/client.py", "import httpx", "HTTP clients"),
         ("providers/lipana/client.py", "from httpx import AsyncClient", "HTTP clients"),
+        ("providers/lipana/client.py", "import httpcore", "HTTP clients"),
         ("providers/lipana/callbacks.py", "ok = given.signature == expected", "compare_digest"),
         ("access/keys.py", "ok = mac.hexdigest() != given", "compare_digest"),
         ("access/keys.py", "ok = otp == stored", "compare_digest"),

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -148,12 +149,12 @@ ANSWERS: dict[str, tuple[httpx.Response, OpenAnswer]] = {
 }
 
 FAILURES: dict[str, tuple[Exception, OpenAnswer]] = {
-    "refused": (httpx.ConnectError(""), NotDelivered("ConnectError")),
-    "not reached": (httpx.ConnectTimeout(""), NotDelivered("ConnectTimeout")),
-    "no connection free": (httpx.PoolTimeout(""), NotDelivered("PoolTimeout")),
-    "no answer in time": (httpx.ReadTimeout(""), AnswerLost("ReadTimeout")),
-    "reset": (httpx.ReadError(""), AnswerLost("ReadError")),
-    "gone": (httpx.RemoteProtocolError(""), AnswerLost("RemoteProtocolError")),
+    "refused": (httpcore.ConnectError(""), NotDelivered("ConnectError")),
+    "not reached": (httpcore.ConnectTimeout(""), NotDelivered("ConnectTimeout")),
+    "no connection free": (httpcore.PoolTimeout(""), NotDelivered("PoolTimeout")),
+    "no answer in time": (httpcore.ReadTimeout(""), AnswerLost("ReadTimeout")),
+    "reset": (httpcore.ReadError(""), AnswerLost("ReadError")),
+    "gone": (httpcore.RemoteProtocolError(""), AnswerLost("RemoteProtocolError")),
     "the system's": (OSError(""), AnswerLost("OSError")),
 }
 
@@ -198,10 +199,10 @@ ADDRESSES: dict[str, tuple[httpx.Response | Exception, OpenAnswer]] = {
     "403": (httpx.Response(403), AnswerLost("opened, address not read: HTTP 403")),
     "500": (httpx.Response(500), AnswerLost("opened, address not read: HTTP 500")),
     "no connection": (
-        httpx.ConnectError(""),
+        httpcore.ConnectError(""),
         AnswerLost("opened, address not read: ConnectError"),
     ),
-    "no answer": (httpx.ReadTimeout(""), AnswerLost("opened, address not read: ReadTimeout")),
+    "no answer": (httpcore.ReadTimeout(""), AnswerLost("opened, address not read: ReadTimeout")),
 }
 
 
@@ -312,7 +313,7 @@ async def test_neither_the_key_nor_a_body_is_in_the_words_of_a_failure(
     network: respx.Router, provider: BtcPay, secret: str
 ) -> None:
     """What is said of a failure goes to logs."""
-    network.post("/invoices").mock(side_effect=httpx.ReadError(f"while sending {secret}"))
+    network.post("/invoices").mock(side_effect=httpcore.ReadError(f"while sending {secret}"))
 
     assert secret not in repr(await provider.open(INTENT))
 

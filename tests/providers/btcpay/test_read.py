@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -331,8 +332,8 @@ FAILURES: dict[str, tuple[httpx.Response | Exception, ReadAnswer]] = {
     "a redirect": (httpx.Response(302), NoAnswer("HTTP 302")),
     "no content": (httpx.Response(204), NoAnswer("HTTP 204")),
     "html": (httpx.Response(200, html="<p>wait</p>"), NoAnswer("unreadable: not JSON")),
-    "no connection": (httpx.ConnectError(""), NoAnswer("ConnectError", is_outage=True)),
-    "no answer": (httpx.ReadTimeout(""), NoAnswer("ReadTimeout", is_outage=True)),
+    "no connection": (httpcore.ConnectError(""), NoAnswer("ConnectError", is_outage=True)),
+    "no answer": (httpcore.ReadTimeout(""), NoAnswer("ReadTimeout", is_outage=True)),
 }
 
 
@@ -375,7 +376,7 @@ RATES: dict[str, tuple[httpx.Response | Exception, Decimal | NoAnswer]] = {
     "not found": (NOT_FOUND, NoAnswer("HTTP 404")),
     "not allowed": (httpx.Response(403), NoAnswer("HTTP 403")),
     "broken": (httpx.Response(502), NoAnswer("HTTP 502", is_outage=True)),
-    "no answer": (httpx.ReadTimeout(""), NoAnswer("ReadTimeout", is_outage=True)),
+    "no answer": (httpcore.ReadTimeout(""), NoAnswer("ReadTimeout", is_outage=True)),
 }
 
 

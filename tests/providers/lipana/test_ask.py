@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -170,7 +171,7 @@ async def test_asking_the_blind_rail_by_its_id_reads_the_same(
     assert expected == await blind_rail.ask(question("p1"))
 
 
-@pytest.mark.parametrize("failure", [httpx.ConnectError, httpx.ReadTimeout, OSError])
+@pytest.mark.parametrize("failure", [httpcore.ConnectError, httpcore.ReadTimeout, OSError])
 async def test_a_question_that_cannot_be_put_has_no_answer(
     network: respx.Router, rail: LipanaRail, failure: type[Exception]
 ) -> None:

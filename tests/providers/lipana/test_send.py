@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from uuid import UUID
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -119,16 +120,15 @@ ANSWERS: dict[str, tuple[httpx.Response, Answer]] = {
 }
 
 FAILURES: dict[str, tuple[Exception, Answer]] = {
-    "refused": (httpx.ConnectError(""), NotDelivered("ConnectError")),
-    "not reached": (httpx.ConnectTimeout(""), NotDelivered("ConnectTimeout")),
-    "no connection free": (httpx.PoolTimeout(""), NotDelivered("PoolTimeout")),
-    "no answer in time": (httpx.ReadTimeout(""), lost("ReadTimeout")),
-    "not written in time": (httpx.WriteTimeout(""), lost("WriteTimeout")),
-    "reset": (httpx.ReadError(""), lost("ReadError")),
-    "broken": (httpx.WriteError(""), lost("WriteError")),
-    "gone": (httpx.RemoteProtocolError(""), lost("RemoteProtocolError")),
-    "a proxy's": (httpx.ProxyError(""), lost("ProxyError")),
-    "a bug of ours": (httpx.LocalProtocolError(""), lost("LocalProtocolError")),
+    "refused": (httpcore.ConnectError(""), NotDelivered("ConnectError")),
+    "not reached": (httpcore.ConnectTimeout(""), NotDelivered("ConnectTimeout")),
+    "no connection free": (httpcore.PoolTimeout(""), NotDelivered("PoolTimeout")),
+    "no answer in time": (httpcore.ReadTimeout(""), lost("ReadTimeout")),
+    "not written in time": (httpcore.WriteTimeout(""), lost("WriteTimeout")),
+    "reset": (httpcore.ReadError(""), lost("ReadError")),
+    "broken": (httpcore.WriteError(""), lost("WriteError")),
+    "gone": (httpcore.RemoteProtocolError(""), lost("RemoteProtocolError")),
+    "a bug of ours": (httpcore.LocalProtocolError(""), lost("LocalProtocolError")),
     "the system's": (OSError(""), lost("OSError")),
 }
 
@@ -247,7 +247,7 @@ async def test_no_phone_number_is_in_the_words_of_a_failure(
     network: respx.Router, rail: LipanaRail
 ) -> None:
     """What is said of a failure goes to logs; it names the kind and nothing else."""
-    error = httpx.ReadError(f"while sending to {PHONE.digits}")
+    error = httpcore.ReadError(f"while sending to {PHONE.digits}")
     network.post("/payouts/phone").mock(side_effect=error)
 
     assert lost("ReadError") == await rail.send(PAYOUT)

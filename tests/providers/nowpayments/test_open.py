@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -333,7 +334,7 @@ async def test_a_browser_is_sent_to_a_web_page_only(
 
 
 @pytest.mark.parametrize(
-    "failure", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout], ids=str
+    "failure", [httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout], ids=str
 )
 async def test_what_was_never_written_was_not_delivered(
     network: respx.Router, provider: NowPayments, failure: type[Exception]
@@ -346,7 +347,9 @@ async def test_what_was_never_written_was_not_delivered(
 
 
 @pytest.mark.parametrize(
-    "failure", [httpx.ReadTimeout, httpx.WriteError, httpx.RemoteProtocolError, OSError], ids=str
+    "failure",
+    [httpcore.ReadTimeout, httpcore.WriteError, httpcore.RemoteProtocolError, OSError],
+    ids=str,
 )
 async def test_what_was_written_may_have_opened_something(
     network: respx.Router, provider: NowPayments, failure: type[Exception]

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -174,7 +175,7 @@ async def test_a_minimum_that_cannot_be_had_is_no_answer(
     network: respx.Router, provider: NowPayments
 ) -> None:
     """An outage is told apart from an answer that cannot be read."""
-    network.get("/min-amount").mock(side_effect=httpx.ConnectError(""))
+    network.get("/min-amount").mock(side_effect=httpcore.ConnectError(""))
 
     assert NoAnswer("ConnectError", is_outage=True) == await minimum(provider)
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -114,7 +115,7 @@ async def test_reading_gets_one_of_the_closed_union(
     assert expected == await provider.read(ID)
 
 
-@pytest.mark.parametrize("failure", [httpx.ConnectError, httpx.ReadTimeout, OSError])
+@pytest.mark.parametrize("failure", [httpcore.ConnectError, httpcore.ReadTimeout, OSError])
 async def test_a_question_that_cannot_be_put_has_no_answer(
     network: respx.Router, provider: NowPayments, failure: type[Exception]
 ) -> None:
@@ -151,8 +152,8 @@ async def test_what_is_no_payment_id_is_not_asked_about(
         httpx.Response(502, html="bad gateway"),
         httpx.Response(429, json=ENVELOPE),
         httpx.Response(408),
-        httpx.ConnectError(""),
-        httpx.ReadError(""),
+        httpcore.ConnectError(""),
+        httpcore.ReadError(""),
     ],
     ids=repr,
 )

@@ -180,9 +180,6 @@ async def test_calls_one_after_the_other_share_a_connection() -> None:
         pytest.param((b"HTTP/1.1 2",), id="closed-within-the-head"),
         pytest.param((OK, b"Content-Length: 9\r\n\r\nhalf"), id="closed-within-the-body"),
         pytest.param((b"SSH-2.0-OpenSSH\r\n",), id="not-http"),
-        pytest.param(
-            (OK, b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"), id="not-gzip"
-        ),
     ],
 )
 async def test_what_breaks_after_connecting_leaves_doubt(parts: tuple[bytes, ...]) -> None:
@@ -233,6 +230,54 @@ async def test_an_answer_of_exactly_the_limit_is_read() -> None:
     assert body == reply.body
 
 
+@pytest.mark.parametrize("name", ["gzip", "br"])
+async def test_an_answer_in_an_encoding_is_not_unpacked(name: str) -> None:
+    """None was asked for, and a few bytes could unpack to more than there is memory."""
+    head = OK + b"Content-Encoding: %s\r\nContent-Length: 3\r\n\r\n" % name.encode()
+    async with server(says(head, b"abc")) as url, HttpClient(timeout_seconds=5) as http:
+        with pytest.raises(AnswerMissing, match="answer in an encoding"):
+            await http.request("GET", url)
+
+
+async def test_a_connection_the_other_side_closed_is_not_written_into() -> None:
+    """A request into it would be lost, and nobody would know whether it was acted on."""
+    closed = asyncio.Event()
+    connections: list[asyncio.StreamWriter] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Content-Length: 0\r\n\r\n")
+        await writer.drain()
+        closed.set()  # the server closes it, although it said nothing of that
+
+    async with (
+        server(talk) as url,
+        HttpClient(timeout_seconds=5, connections_max=1) as http,
+    ):
+        await http.request("GET", url)
+        await closed.wait()
+        await connections[0].wait_closed()
+        reply = await http.request("POST", url, body=b"{}")
+
+    assert (200, 2) == (reply.status, len(connections))
+
+
+async def test_the_host_is_named_as_the_address_has_it() -> None:
+    """With its port, and without one where it is the scheme's own."""
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK + b"Content-Length: 0\r\n\r\n")
+
+    async with server(talk) as url, HttpClient(timeout_seconds=5) as http:
+        await http.request("GET", f"{url}/päyouts?of=a b")
+
+    assert heads[0].startswith(b"GET /p%C3%A4youts?of=a%20b HTTP/1.1\r\n")
+    assert b"host: " + url.removeprefix("http://").encode() + b"\r\n" in heads[0]
+
+
 async def test_nothing_is_sent_while_a_transaction_is_open() -> None:
     """Locks are not held while the network takes its time; that is a programming error."""
     token = db._transaction_open.set(True)
@@ -266,7 +311,7 @@ async def test_a_request_is_made_once_and_carries_only_what_it_should() -> None:
 
 @respx.mock
 async def test_addresses_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Some addresses are secrets, so httpx is kept from writing them down."""
+    """Some addresses are secrets, so nobody writes them down."""
     respx.get("http://127.0.0.1:9/secret").mock(return_value=httpx.Response(200))
     async with HttpClient(timeout_seconds=1) as http:
         with caplog.at_level(logging.INFO):
@@ -276,7 +321,7 @@ async def test_addresses_are_not_logged(caplog: pytest.LogCaptureFixture) -> Non
 
 
 async def test_an_address_that_is_none_does_not_escape_as_a_foreign_error() -> None:
-    """Also what httpx keeps outside its own tree of errors is one of ours."""
+    """Also what the libraries keep outside their own trees of errors is one of ours."""
     async with HttpClient(timeout_seconds=1) as http:
         with pytest.raises(AnswerMissing, match="InvalidURL"):
             await http.request("GET", "http://127.0.0.1:port/")
