@@ -16,6 +16,8 @@ from uuid import UUID
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE_OF = {letter: value for value, letter in enumerate(_ALPHABET)}
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # ten bits each
+_PAIR_SHIFTS = range(120, -1, -10)
 _TEXT_LENGTH = 26
 _COUNTER_BITS = 12
 _VERSION_7 = 0x7 << 76
@@ -44,11 +46,8 @@ def floor_id(moment: datetime) -> UUID:
 
 def show_id(prefix: str, value: UUID) -> str:
     """``value`` as it is shown outside: ``wd_01h455vb4pex5vsknk084sn02q``."""
-    number, letters = value.int, []
-    for _ in range(_TEXT_LENGTH):
-        letters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return f"{prefix}_{''.join(reversed(letters))}"
+    number = value.int
+    return f"{prefix}_{''.join([_PAIRS[number >> shift & 1023] for shift in _PAIR_SHIFTS])}"
 
 
 def read_id(prefix: str, text: str) -> UUID:

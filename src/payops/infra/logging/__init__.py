@@ -20,6 +20,7 @@ from payops.infra.settings import Log
 _CHATTY = ("httpx", "httpcore", "apscheduler", "asyncio", "hpack", "alembic.runtime.plugins")
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 _EXCEPTION = "exception"
+_encode = json.JSONEncoder(default=str).encode
 
 
 def configure(log: Log, *, stream: TextIO) -> None:
@@ -30,10 +31,10 @@ def configure(log: Log, *, stream: TextIO) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: Processor = _render_json if log.format == "json" else _console(stream)
     level = logging.getLevelNamesMapping()[log.level.upper()]
@@ -85,7 +86,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 def _render_json(_: WrappedLogger, __: str, event: EventDict) -> str:
     first = {name: event.pop(name, None) for name in ("timestamp", "level", "event")}
-    return json.dumps({**first, **event}, default=str)
+    return _encode({**first, **event})
 
 
 def _console(stream: TextIO) -> Processor:

@@ -68,6 +68,9 @@ _PATTERN = re.compile(
 # To look for them first costs a tenth of trying every alternative at every character.
 _SUSPECT = re.compile(r"@|sk_|whsec_|eyJ|earer |://|[0-9](?:[^0-9]*[0-9]){8}")
 
+# Half of our own ids have nine digits; they are on every line, and the pattern keeps them.
+_OWN_ID = re.compile(r"[a-z]{1,20}_[0-7][0-9a-hjkmnp-tv-z]{25}")
+
 # C0, DEL, C1, line and paragraph separators, bidirectional overrides, lone surrogates.
 _CONTROL_CLASS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROL = re.compile(f"[{_CONTROL_CLASS}]")
@@ -90,9 +93,14 @@ def clean_text(text: str, *, keep_layout: bool = False) -> str:
     """
     if len(text) > _STRING_LENGTH_MAX:
         text = f"{text[:_STRING_LENGTH_MAX]}… ({len(text)} characters)"
-    if _SUSPECT.search(text):
+    if _SUSPECT.search(text) and not _OWN_ID.fullmatch(text):
         text = _PATTERN.sub(_replacement, text)
+    if text.isprintable():
+        return text  # what is looked for below is none of it printable
     return (_CONTROL_BUT_LAYOUT if keep_layout else _CONTROL).sub(_escape, text)
+
+
+_clean_name = lru_cache(maxsize=2_048)(clean_text)  # there are few, and they come on each line
 
 
 def clean(value: Any, depth: int = 0) -> Any:
@@ -113,7 +121,7 @@ def clean(value: Any, depth: int = 0) -> Any:
         return "…"
     if isinstance(value, Mapping):
         return {
-            clean_text(str(key)): HIDDEN
+            _clean_name(str(key)): HIDDEN
             if is_secret_name(str(key)) and _can_hide(item)
             else clean(item, depth + 1)
             for key, item in list(value.items())[:_ITEMS_MAX]
