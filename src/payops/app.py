@@ -104,6 +104,8 @@ def version() -> str:
 
 
 def _add_routes(app: FastAPI, services: Services) -> None:
+    # Routes are looked through in this order, so what is called most comes first.
+    app.router.routes += webhooks.routes(services.inbox)
     app.include_router(
         withdrawals.router(
             withdrawals.WithdrawalsApi(
@@ -121,7 +123,6 @@ def _add_routes(app: FastAPI, services: Services) -> None:
     app.include_router(deposits.router(deposits_api_of(services)))
     app.include_router(deposits.pages())
     app.include_router(fraud.router(services.db, services.fraud.devices))
-    app.include_router(webhooks.router(services.inbox))
     app.include_router(crypto.router(crypto_desk_of(services)))
     app.include_router(switches.router(switch_desk_of(services)))
     app.include_router(ops.router(operations_of(services)))

@@ -2,7 +2,8 @@
 
 ``requires(scope)`` stands first in a route's signature, because FastAPI resolves
 dependencies in order and a stranger should learn nothing else. A route for everybody says
-``Depends(public)``; a test lists all routes with ``scopes_of`` and accepts no other kind.
+``Depends(public)`` or is a ``PublicRoute``; a test lists all routes with ``scopes_of`` and
+accepts no other kind.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,12 @@ from functools import cache
 from typing import Any
 
 import structlog
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.routing import iter_route_contexts
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from payops.access.domain import Principal, Scope, looks_like_key
 from payops.access.errors import CredentialsRefused, ScopeMissing
@@ -88,6 +90,16 @@ def requires(scope: Scope) -> Requires:
 
 async def public() -> None:
     """Marks a route that is for everybody, or proves its caller in its own way."""
+
+
+class PublicRoute(Route):
+    """A route whose callers prove themselves in their own way, read without FastAPI's help.
+
+    What it takes from the request it reads itself, which costs half of what FastAPI's
+    resolving does: for routes that are called as often as the busiest of ours.
+    """
+
+    dependant = Dependant(dependencies=[Dependant(call=public)])  # the mark, as others carry it
 
 
 def scope_of(route: Any) -> Scope | None:

@@ -1,13 +1,14 @@
 """The providers' way in: raw bytes, verified before anything else is believed."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Path, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from payops.access.api import public
+from payops.access.api import PublicRoute
 from payops.webhooks.errors import NotKept
 from payops.webhooks.service import Inbox
 
@@ -19,41 +20,44 @@ _PATH_CHARACTERS_MAX = 128
 _ANSWERED_WITHIN: Final = timedelta(milliseconds=2_500)
 
 
-def router(inbox: Inbox) -> APIRouter:
-    """Routes are hidden from the public specification: they are the providers' business."""
-    routes = APIRouter(prefix="/webhooks", include_in_schema=False, dependencies=[Depends(public)])
+def routes(inbox: Inbox) -> list[PublicRoute]:
+    """A route for each provider; none is in the public specification, which is not for them."""
 
-    async def receive(request: Request, source: str, path_reference: str | None) -> Response:
-        # The size is capped while the body is read; the signature is over these bytes.
-        body = await request.body()
-        try:
-            async with asyncio.timeout(_ANSWERED_WITHIN.total_seconds()):
-                is_authentic = await inbox.receive(source, request.headers, body, path_reference)
-        except TimeoutError:
-            # It may be kept all the same, later: then the repeat is known, and is had once.
-            raise NotKept(retry_after_seconds=1) from None
-        if is_authentic:
-            return JSONResponse(_ACK)
-        return JSONResponse(_REFUSED, 401)
+    def receive(source: str) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            return await _receive(inbox, source, request)
 
-    @routes.post("/mpesa", operation_id="receiveMpesa")
-    async def receive_mpesa(request: Request) -> Response:
-        return await receive(request, "lipana", None)
+        return endpoint
 
-    @routes.post("/mpesa/{txId}", operation_id="receiveMpesaFor")
-    async def receive_mpesa_for(
-        request: Request, tx_id: Annotated[str, Path(alias="txId")]
-    ) -> Response:
-        # Never refused for its form: what is signed is taken in, and judged with the rest of
-        # it. It is only cut, and what is left of an overlong one is no id of ours.
-        return await receive(request, "lipana", tx_id[:_PATH_CHARACTERS_MAX])
+    def route(path: str, source: str, operation: str) -> PublicRoute:
+        return PublicRoute(
+            f"/webhooks/{path}",
+            receive(source),
+            methods=["POST"],
+            name=operation,
+            include_in_schema=False,
+        )
 
-    @routes.post("/nowpayments", operation_id="receiveNowPayments")
-    async def receive_nowpayments(request: Request) -> Response:
-        return await receive(request, "nowpayments", None)
+    return [
+        route("mpesa/{txId}", "lipana", "receiveMpesaFor"),
+        route("mpesa", "lipana", "receiveMpesa"),
+        route("nowpayments", "nowpayments", "receiveNowPayments"),
+        route("btcpay", "btcpay", "receiveBtcPay"),
+    ]
 
-    @routes.post("/btcpay", operation_id="receiveBtcPay")
-    async def receive_btcpay(request: Request) -> Response:
-        return await receive(request, "btcpay", None)
 
-    return routes
+async def _receive(inbox: Inbox, source: str, request: Request) -> Response:
+    # The size is capped while the body is read; the signature is over these bytes.
+    body = await request.body()
+    # Never refused for its form: what is signed is taken in, and judged with the rest of it.
+    # It is only cut, and what is left of an overlong one is no id of ours.
+    reference = request.path_params.get("txId")
+    try:
+        async with asyncio.timeout(_ANSWERED_WITHIN.total_seconds()):
+            is_authentic = await inbox.receive(
+                source, request.headers, body, reference and reference[:_PATH_CHARACTERS_MAX]
+            )
+    except TimeoutError:
+        # It may be kept all the same, later: then the repeat is known, and is had once.
+        raise NotKept(retry_after_seconds=1) from None
+    return JSONResponse(_ACK) if is_authentic else JSONResponse(_REFUSED, 401)
