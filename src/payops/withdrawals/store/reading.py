@@ -21,10 +21,14 @@ SELECT reference, withdrawal_id FROM payout_references
 WHERE rail = $1 AND kind = 'payout' AND reference = ANY($2::text[])
 """
 
+# One look at the primary key each, by LIMIT: joined freely, and planned while the table was new,
+# it walked over all references of the rail.
 _OWNERS = """
 SELECT r.kind, r.reference, r.withdrawal_id
 FROM unnest($2::text[], $3::text[]) AS n (kind, reference)
-JOIN payout_references r ON r.rail = $1 AND r.kind = n.kind AND r.reference = n.reference
+CROSS JOIN LATERAL (
+    SELECT * FROM payout_references r
+    WHERE r.rail = $1 AND r.kind = n.kind AND r.reference = n.reference LIMIT 1) r
 """
 
 # Those that wait to be sent, of some users or all; ids or times that are NULL do not choose.
