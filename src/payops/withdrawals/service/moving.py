@@ -195,11 +195,11 @@ class Moves:
 
     def _filled(self, before: Withdrawal, seen: Observation) -> Withdrawal:
         """Names the rail gave are kept even from an echo, the first of each kind."""
-        return replace(
-            before,
-            provider_reference=before.provider_reference or seen.reference,
-            receipt=before.receipt or seen.receipt,
-        )
+        reference = before.provider_reference or seen.reference
+        receipt = before.receipt or seen.receipt
+        if (reference, receipt) == (before.provider_reference, before.receipt):
+            return before
+        return replace(before, provider_reference=reference, receipt=receipt)
 
     def _note_references(self, before: Withdrawal, after: Withdrawal) -> None:
         names = [

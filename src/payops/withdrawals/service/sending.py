@@ -145,12 +145,27 @@ class Sender:
             await self._has_room.wait()
 
     async def _drive(self, first: Claimed) -> None:
-        """One withdrawal's safe loop: the same transaction id until there is an answer."""
-        held: Claimed | None = first
+        """One withdrawal until there is an answer; most are answered at once and need no loop."""
+        try:
+            wait = await self._send(first)
+            if wait is not None:
+                await self._try_again(first.withdrawal.id, wait)
+        except _Stopped:
+            log.info("withdrawal.left_to_queue", withdrawal_id=first.withdrawal.txid)
+        except Exception:
+            # The attempt is on record: its lease, or its due time, brings it back.
+            log.exception("withdrawal.send_failed", withdrawal_id=first.withdrawal.txid)
+
+    async def _try_again(self, withdrawal_id: UUID, first_wait: timedelta) -> None:
+        """The safe loop: the same transaction id, whose first attempt is made, until answered."""
+        made: timedelta | None = first_wait
 
         async def attempt() -> timedelta | None:
-            nonlocal held
-            claimed, held = held or await self._next(first.withdrawal.id), None
+            nonlocal made
+            if made is not None:
+                wait, made = made, None
+                return wait
+            claimed = await self._next(withdrawal_id)
             return await self._send(claimed) if claimed else None
 
         loop = AsyncRetrying(
@@ -160,13 +175,7 @@ class Sender:
             sleep=self._pause,
             retry_error_callback=_leave_to_queue,
         )
-        try:
-            await loop(attempt)
-        except _Stopped:
-            log.info("withdrawal.left_to_queue", withdrawal_id=first.withdrawal.txid)
-        except Exception:
-            # The attempt is on record: its lease, or its due time, brings it back.
-            log.exception("withdrawal.send_failed", withdrawal_id=first.withdrawal.txid)
+        await loop(attempt)
 
     async def _next(self, withdrawal_id: UUID) -> Claimed | None:
         """The next attempt, written down; ``None`` leaves the withdrawal to whoever claims it."""
@@ -205,9 +214,17 @@ class Sender:
             timedelta(seconds=wait) if wait else None,
             resolves_credentials=self._accepts_key(answer) or has_closed,
         )
+        try:
+            return await self._records.submit(answered)
+        except Exception:  # noqa: BLE001 - of any kind: what was answered must not be lost
+            return await self._keep_recording(answered)
+
+    async def _keep_recording(self, answered: _Answered) -> timedelta | None:
+        """Nothing else is kept of this answer, and recording it late is safe.
+
+        Only the open attempt moves anything. A shutdown ends the loop.
+        """
         keep_trying = AsyncRetrying(
-            # Nothing else is kept of this answer, and recording it late is safe: only the
-            # open attempt moves anything. A shutdown ends the loop.
             retry=retry_if_exception_type(Exception),
             wait=wait_random_exponential(max=5),
             stop=stop_after_delay(_RECORDING_MAX),
