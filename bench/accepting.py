@@ -99,6 +99,7 @@ def _measured(run: Run, fields: _Fields) -> _Rounds:
     scale, rounds = run.scale, _Rounds()
     for warm in (fields.payops, lambda _, seconds: fields.one_user(seconds)):
         warm(CLIENTS, scale.warm_up_seconds)
+    run.cluster.settle(DATABASE)  # until now the tables were known to be empty
     fields.empty(1)
     for number in range(1, scale.rounds + 1):
         run.tell(f"(a) round {number} of {scale.rounds}")
