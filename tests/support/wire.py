@@ -15,10 +15,14 @@ _CHUNK = 65_536
 
 @dataclass(slots=True)
 class Wire:
-    """The database at ``url``, by way of this process; ``refused`` counts calls while cut."""
+    """The database at ``url``, by way of this process; ``refused`` counts calls while cut.
+
+    ``said`` is what each connection has sent to the server so far, in the order they came.
+    """
 
     url: str
     refused: int = 0
+    said: list[bytearray] = field(default_factory=list)
     _flows: asyncio.Event = field(default_factory=asyncio.Event)
     _is_cut: bool = False
     _loses: bytes = b""
@@ -56,10 +60,12 @@ class Wire:
         self._ends += [here, there]
         is_heard = asyncio.Event()
         is_heard.set()
+        said = bytearray()
+        self.said.append(said)
         try:
             await asyncio.gather(
-                self._pump(near, there, is_heard, asks=True),
-                self._pump(far, here, is_heard, asks=False),
+                self._pump(near, there, is_heard, said),
+                self._pump(far, here, is_heard),
             )
         finally:
             for end in (here, there):
@@ -70,16 +76,18 @@ class Wire:
         source: asyncio.StreamReader,
         target: asyncio.StreamWriter,
         is_heard: asyncio.Event,
-        *,
-        asks: bool,
+        said: bytearray | None = None,
     ) -> None:
+        """``said`` is given where the client speaks, and takes its words down."""
         with suppress(ConnectionError):
             while chunk := await source.read(_CHUNK):
-                if asks and self._loses and self._loses in chunk:
-                    self._loses = b""
-                    is_heard.clear()
+                if said is not None:
+                    said += chunk
+                    if self._loses and self._loses in chunk:
+                        self._loses = b""
+                        is_heard.clear()
                 await self._flows.wait()
-                if asks or is_heard.is_set():
+                if said is not None or is_heard.is_set():
                     target.write(chunk)
         target.transport.abort()
 

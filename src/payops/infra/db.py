@@ -121,7 +121,9 @@ class Tx:
     ) -> AsyncGenerator[list[Record], None]:
         """What one query finds, at most ``rows`` at a time: memory stays bounded."""
         seconds = self._timeout_seconds
-        cursor = await self._driver.cursor(sql, *arguments, timeout=seconds)
+        # A cursor made at once prepares under a name, whatever was said about the cache.
+        statement = await self._driver.prepare(sql, timeout=seconds)
+        cursor = await statement.cursor(*arguments, timeout=seconds)
         while batch := await cursor.fetch(rows, timeout=seconds):
             yield batch
 
