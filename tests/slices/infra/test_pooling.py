@@ -118,6 +118,7 @@ async def test_money_comes_in_without_a_session(wire: Wire) -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        ("doctor",),
         ("ledger", "verify"),
         ("audit", "verify"),
         ("audit", "export", "--from", "2026-01-01", "--to", "2027-01-01", "--out", "bundle"),
