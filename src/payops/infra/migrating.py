@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 from alembic import command
@@ -117,10 +116,10 @@ async def connected(url: str) -> AsyncGenerator[AsyncConnection, None]:
         make_url(url).set(drivername="postgresql+asyncpg"),
         poolclass=NullPool,
         connect_args={
-            # Behind PgBouncer a statement prepared under a fixed name meets another's.
+            # Nothing is prepared under a name then: behind PgBouncer it would stay in a session
+            # that is somebody else's next.
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"__payops_{uuid4()}__",
         },
     )
     try:

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from payops.deposits.domain.states import State as Invoiced
+from payops.infra import migrating
 from payops.infra.db import Database, connect
 from payops.infra.listening import Listener, Wakeups
 from payops.kernel.ids import new_id
@@ -16,6 +17,7 @@ from payops.withdrawals.domain import State
 from tests.support import sql
 from tests.support.commands import Payops
 from tests.support.pooling import faults_on, said_on
+from tests.support.postgres import connected
 from tests.support.shop import running_shop
 from tests.support.till import open_till
 from tests.support.waiting import eventually
@@ -91,6 +93,17 @@ async def test_a_transaction_leaves_nothing_in_its_session(pooled: Database, end
                 raise ZeroDivisionError
 
     assert (0, None, None, 0, 0) == tuple(await driver.fetchrow(_STATE))
+
+
+async def test_migrating_needs_no_session(empty_url: str) -> None:
+    """Not even the turn: its lock belongs to a transaction."""
+    async with wired(empty_url) as wire:
+        await asyncio.gather(*(migrating.migrate(wire.url) for _ in TWICE))
+
+        assert [] == faults_on(wire)
+
+    async with connected(empty_url) as connection:
+        assert migrating.head_revision() == await connection.fetchval("TABLE alembic_version")
 
 
 async def test_money_goes_out_without_a_session(wire: Wire) -> None:
