@@ -18,6 +18,7 @@ from tests.support import sql
 from tests.support.commands import Payops
 from tests.support.pooling import faults_on, said_on
 from tests.support.postgres import connected
+from tests.support.process import caller, environment, forked
 from tests.support.shop import running_shop
 from tests.support.till import open_till
 from tests.support.waiting import eventually
@@ -123,6 +124,23 @@ async def test_money_comes_in_without_a_session(wire: Wire) -> None:
         invoice = await till.invoice("20.00")
         assert Invoiced.FINISHED == (await till.settles(invoice, "0.02")).state
         await till.assert_books()
+
+    assert [] == faults_on(wire)
+
+
+@pytest.mark.slow
+async def test_a_service_needs_no_session(wire: Wire, database: Database, tmp_path: Path) -> None:
+    """The process as it is started, with its loops and its timed jobs."""
+    environ = environment(wire.url, POOL__STATEMENT_CACHE_SIZE=0, POOL__LISTEN="false")
+
+    async def has_run_jobs() -> bool:
+        return bool(await sql.fetchval(database, "SELECT count(*) FROM job_runs"))
+
+    with forked(environ, tmp_path / "serve.log") as serving:
+        async with caller("nobody") as http:
+            await serving.ready(http)
+        await eventually(has_run_jobs)
+        assert 0 == await asyncio.to_thread(serving.terminate)
 
     assert [] == faults_on(wire)
 
