@@ -184,7 +184,7 @@ class EdgeMiddleware:
                 await self._pass_on(scope, exchange, head, context)
             except Exception as error:  # noqa: BLE001 - the last resort
                 context.error_code = errors.PayopsError.code
-                _log_failure(error, operation_of(scope))
+                log_failure(error, operation_of(scope))
                 if not exchange.status:
                     await exchange.answer(500, internal_error_body(context.request_id))
             finally:
@@ -257,7 +257,7 @@ def _read_head(scope: Scope, trusted: Sequence[Network]) -> _Head:
     return _Head(request_id, client_address(peer, forwarded, trusted), length, refusal)
 
 
-def _log_failure(error: Exception, operation: str) -> None:
+def log_failure(error: Exception, operation: str) -> None:
     """An error nobody foresaw: its type and where it was, never its text, which may quote."""
     frames = traceback.StackSummary.extract(
         traceback.walk_tb(error.__traceback__), lookup_lines=False

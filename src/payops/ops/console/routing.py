@@ -6,11 +6,13 @@ from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from payops.infra.web.context import context_of
 from payops.infra.web.faults import faults_of
+from payops.infra.web.middleware import log_failure, operation_of
 from payops.infra.web.problem import problem_headers, status_of
 from payops.kernel.errors import Invalid, PayopsError, Unauthenticated
 from payops.ops.console.rendering import page
@@ -21,7 +23,7 @@ _OUR_SIDE: Final = 500  # from here on it is not the request's fault
 
 
 class ConsoleRoute(APIRoute):
-    """A route whose refusals a person reads."""
+    """A route whose refusals and failures a person reads."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -35,6 +37,11 @@ class ConsoleRoute(APIRoute):
                 return refusal(request, error)
             except RequestValidationError as error:
                 return refusal(request, Invalid(faults=faults_of(error.errors())))
+            except HTTPException:
+                raise  # the framework's own; the application answers it
+            except Exception as error:  # noqa: BLE001 - an edge; behind it is the middleware's
+                log_failure(error, operation_of(request.scope))
+                return refusal(request, PayopsError())
 
         return answer
 
