@@ -154,6 +154,24 @@ async def test_one_visitor_does_not_take_all_the_capacity(
     assert [200, 200, 200, 429, 429] == statuses
 
 
+async def test_a_page_left_open_leaves_room_to_act(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it loads by itself is counted apart, and not without end either."""
+    async with (
+        opened(url, http=Http(rate_limit_per_minute=4)) as house,
+        browsing.signed_in(house, READ, Scope.OPS_WRITE) as browser,
+    ):
+        stopped(house, monkeypatch)
+        page = await browser.get(PAGE)
+        refresh = {"X-Refresh": "1"}
+        figures = [await browser.http.get("/ops/figures", headers=refresh) for _ in range(6)]
+        halted = await browser.submit(page, f"{PAGE}/withdrawals/halt", reason="the rail is down")
+
+    assert [200, 200, 200, 200, 429, 429] == [answer.status_code for answer in figures]
+    assert (200, "Done.") == (halted.status, halted.said)
+
+
 @pytest.mark.parametrize(
     "target",
     [

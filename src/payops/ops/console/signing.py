@@ -87,16 +87,22 @@ class Doorkeeper:
         return token
 
     async def visitor(self, request: Request) -> Visitor:
-        """Who sends ``request``. Raises ``Unauthenticated``, or ``RateLimited``."""
+        """Who sends ``request``. Raises ``Unauthenticated``, or ``RateLimited``.
+
+        What a page asks for by itself has a limit of its own: a page left open in many tabs
+        leaves its reader room to act.
+        """
         token = self.token_of(request)
+        is_refresh = REFRESH_HEADER in request.headers
         async with self._db.transaction() as tx:
             session = await access.find_session(
                 tx,
                 token,
                 idle_minutes=self._limits.idle_minutes,
-                is_seen=REFRESH_HEADER not in request.headers,
+                is_seen=not is_refresh,
             )
-        self._gate.limit.count(session.principal.caller)
+        caller = session.principal.caller
+        self._gate.limit.count(f"refresh:{caller}" if is_refresh else caller)
         return Visitor(session, access.form_token(token))
 
     async def dismiss(self, visitor: Visitor, request_id: str) -> None:
