@@ -12,6 +12,7 @@ from payops.approvals.domain import State as Stage
 from payops.audit import service as audit
 from payops.idempotency.errors import KeyRequired
 from payops.ops.approvals.schemas import ApprovalReply
+from payops.switches import service as switches
 from payops.withdrawals.domain import State
 from tests.slices.audit.chain import tamper
 from tests.support import browsing
@@ -81,6 +82,12 @@ async def office(url: str) -> AsyncIterator[Office]:
 
 def at(txid: str, act: str = "") -> str:
     return f"/ops/withdrawals/{txid}/{act}".rstrip("/")
+
+
+async def throw(shop: Shop, *, halted: bool, name: str) -> None:
+    change = switches.halt if halted else switches.resume
+    async with shop.db.transaction() as tx:
+        await change(tx, name, reason="the standby took over", actor="person:test")
 
 
 def acts(page: Page, txid: str) -> list[str]:
@@ -283,6 +290,39 @@ async def test_what_was_not_sent_is_cancelled(office: Office) -> None:
     assert ("Done.", "Done.") == (page.said, again.said)
     assert (State.CANCELLED, (100, 0)) == (await shop.state_of(txid), await shop.balance())
     await shop.assert_books()
+
+
+@pytest.mark.parametrize("name", ["withdrawals", "lipana"])
+async def test_while_halted_the_page_says_why_it_cannot_be_cancelled(
+    office: Office, name: str
+) -> None:
+    """It leads to the switches instead; a page from before is refused the same way."""
+    shop = office.shop
+    sent, txid = await shop.is_sent(100), await shop.accepts(100)
+    stale = await office.shows(txid)
+    await throw(shop, halted=True, name=name)
+
+    page = await office.shows(txid)
+    refused = await office.jane.submit(stale, at(txid, "cancel"))
+
+    assert ["phone", "retry"] == acts(page, txid)
+    assert f"While {name} is halted, it is not sent and cannot be cancelled" in page.text
+    assert "/ops/switches" == page.links["halted"]
+    assert (503, "Withdrawals are halted for now") == (refused.status, refused.title)
+    assert "cannot be cancelled" not in (await office.shows(sent)).text
+    await throw(shop, halted=False, name=name)
+    assert ["phone", "retry", "cancel"] == acts(await office.shows(txid), txid)
+
+
+async def test_while_both_are_halted_it_names_both(office: Office) -> None:
+    """One going on is not enough."""
+    txid = await office.shop.accepts(100)
+    for name in ("withdrawals", "lipana"):
+        await throw(office.shop, halted=True, name=name)
+
+    page = await office.shows(txid)
+
+    assert "While withdrawals and lipana are halted, it is not sent" in page.text
 
 
 async def test_what_was_sent_meanwhile_is_not_cancelled(office: Office) -> None:

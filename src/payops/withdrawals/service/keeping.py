@@ -14,7 +14,7 @@ from payops.infra.db import Database, Record, Tx
 from payops.infra.metrics import Metrics
 from payops.ledger.domain import Invariant
 from payops.switches import service as switches
-from payops.switches.domain import WITHDRAWALS
+from payops.switches.domain import WITHDRAWALS, Switch
 from payops.withdrawals.domain import ID_PREFIX, Event, State, Withdrawal, read, show
 from payops.withdrawals.errors import (
     NotCancellable,
@@ -229,12 +229,18 @@ async def cancel(
         return withdrawal
     if withdrawal.state is not State.PENDING:
         raise NotCancellable(f"The withdrawal is {withdrawal.state.value}.")
-    if any(one.is_halted for one in await switches.every(tx, (WITHDRAWALS, withdrawal.rail))):
+    if await halts(tx, withdrawal):
         raise WithdrawalsHalted("What waits to be sent stays as it is until withdrawals go on.")
     moves = Moves(locked, await tx.fetchval("SELECT now()"), metrics)
     moved = moves.observe(withdrawal_id, Observation(Event.CANCELLED, actor))
     await moves.write(tx)
     return moved.after
+
+
+async def halts(tx: Tx, withdrawal: Withdrawal) -> list[Switch]:
+    """The halted switches that keep ``withdrawal`` from being sent, and from being cancelled."""
+    found = await switches.every(tx, (WITHDRAWALS, withdrawal.rail))
+    return [switch for switch in found if switch.is_halted]
 
 
 async def retry(

@@ -26,6 +26,7 @@ from payops.ops.why import service as why
 from payops.ops.why.schemas import StoryReply
 from payops.pii.domain import BY_PEOPLE
 from payops.withdrawals.domain import State, Withdrawal
+from payops.withdrawals.service import keeping
 from payops.withdrawals.service.deciding import Bearer
 from payops.withdrawals.service.resolving import RESOLVABLE
 from payops.withdrawals.service.writing_off import WRITABLE_OFF
@@ -169,6 +170,7 @@ async def _shown(request: Request, console: Console, tx_id: str, *, opened: str 
     one = account.story.withdrawal
     async with console.operations.db.transaction(read_only=True) as tx:
         journals = await ledger.about(tx, one.user_id, one.txid, [one.hold_id])
+        halts = await keeping.halts(tx, one)
     story = StoryReply.of(await why.of_withdrawal(console.operations.db, tx_id))
     return page(
         request,
@@ -179,6 +181,7 @@ async def _shown(request: Request, console: Console, tx_id: str, *, opened: str 
         approvals=[moment for moment in story.story if moment.part == "approval"],
         story=story,
         acts=_Acts.of(one),
+        halts=[switch.name for switch in halts],
         opened=opened,
         purposes=sorted(BY_PEOPLE),
         bearers=list(Bearer),
