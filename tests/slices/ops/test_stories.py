@@ -12,6 +12,7 @@ from payops.ops.why.domain import Part
 from payops.ops.why.schemas import text_of
 from payops.withdrawals.errors import WithdrawalNotFound
 from tests.slices.audit.chain import tamper
+from tests.support.people import approve, ask_refund, ask_resolve
 from tests.support.shop import AMINA, Shop
 from tests.support.till import Till
 
@@ -33,6 +34,47 @@ async def test_a_paid_withdrawal_tells_its_whole_story(shop: Shop) -> None:
     assert ["withdrawal_held", "withdrawal_paid"] == [text.partition(":")[0] for text in entries]
     assert story.is_proven
     assert story.is_whole
+
+
+async def summary_of(shop: Shop, txid: str) -> str:
+    return (await why.of_withdrawal(shop.db, txid)).summary
+
+
+@pytest.mark.parametrize("by", ["rail", "people"])
+async def test_what_was_paid_without_a_receipt_is_not_said_to_be_in_doubt(
+    shop: Shop, by: str
+) -> None:
+    """The rail reports some payouts without one, and people may settle without; nor is it in
+    doubt when it was given back afterwards.
+    """
+    txid = await shop.is_sent(100)
+    if by == "rail":
+        await shop.hears({"transactionId": txid, "amountKES": 100, "status": "success"})
+    else:
+        await approve(shop, await ask_resolve(shop, txid))
+    completed = await summary_of(shop, txid)
+    await approve(shop, await ask_refund(shop, txid))
+    reversed_ = await summary_of(shop, txid)
+
+    known = "and was reported as paid; no receipt of it is known"
+    assert f"KES 100.00 to +2547••••0012 is completed {known}" in completed
+    assert f"KES 100.00 to +2547••••0012 is reversed {known}" in reversed_
+
+
+async def test_what_is_known_of_its_payment_stands_in_the_summary(shop: Shop) -> None:
+    """With its receipt, in doubt, or neither."""
+    waiting = await shop.accepts(100)
+    before = await summary_of(shop, waiting)
+    await shop.cancels(waiting)
+    paid, lost = await shop.is_sent(100), await shop.is_lost(100)
+    said = {"transactionId": paid, "amountKES": 100, "status": "success"}
+    await shop.hears({**said, "receipt": "SLK4H7RTY9"})
+
+    assert "is completed with the receipt SLK4H7RTY9" in await summary_of(shop, paid)
+    assert "is unresolved and may have been paid" in await summary_of(shop, lost)
+    for summary in (before, await summary_of(shop, waiting)):
+        assert "paid" not in summary
+        assert "receipt" not in summary
 
 
 async def test_records_that_are_not_sealed_yet_are_told_apart(shop: Shop) -> None:

@@ -19,7 +19,7 @@ from payops.ops.why.domain import Moment, Story, in_order
 from payops.pii.service import exporting as pii
 from payops.webhooks import service as webhooks
 from payops.webhooks.domain import UNKNOWN_FOR
-from payops.withdrawals.domain import Withdrawal
+from payops.withdrawals.domain import State, Withdrawal
 from payops.withdrawals.service import keeping
 
 _TRAIL_MAX: Final = audit.PAGE_MAX
@@ -115,10 +115,19 @@ def _summary(one: Withdrawal) -> str:
     parts = [f"{Money(one.amount_minor, KES)} to {one.phone_masked} is {one.state}"]
     if one.failure:
         parts.append(f"because of {one.failure.code}: {one.failure.message}")
-    if one.receipt:
-        parts.append(f"with the receipt {one.receipt}")
-    if one.is_doubtful and one.receipt is None and one.failure is None:
-        parts.append("and may have been paid")
+    paid = _paid(one)
+    if paid:
+        parts.append(paid)
     if one.due_at is not None:
         parts.append(f"; it is looked at again at {one.due_at:%Y-%m-%d %H:%M:%S} UTC")
     return " ".join(parts).replace(" ;", ";")
+
+
+def _paid(one: Withdrawal) -> str:
+    """What is known of the money having reached the customer."""
+    if one.receipt:
+        return f"with the receipt {one.receipt}"
+    if one.state in (State.COMPLETED, State.REVERSED):
+        # By the rail, or by two people who have it from the rail.
+        return "and was reported as paid; no receipt of it is known"
+    return "and may have been paid" if one.is_doubtful and one.failure is None else ""
