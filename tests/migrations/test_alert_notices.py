@@ -33,3 +33,19 @@ async def test_open_alerts_are_told_after_the_upgrade_and_past_ones_are_not(
     assert [("open", "raised"), ("open", "resolved")] == [
         (notice.key, notice.kind.value) for notice in pager.heard
     ]
+
+
+async def test_what_was_told_anew_counts_as_worse_to_the_older_release(empty_url: str) -> None:
+    """It tells of both alike, and knows no other word for it."""
+    await migrating.migrate(empty_url)
+    database = connect(empty_url, pool_size=2)
+    room = Newsroom(database, FakeChannel())
+    for name in ("jane", "mary"):
+        await room.raises(whose="by", detail={"by": name})
+    await database.close()
+
+    await migrating.downgrade(empty_url, "0025")
+
+    async with connected(empty_url) as connection:
+        rows = await connection.fetch("SELECT kind FROM alert_notices ORDER BY seq")
+    assert ["raised", "worsened"] == [row["kind"] for row in rows]

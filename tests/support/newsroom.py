@@ -80,10 +80,12 @@ class Newsroom:
         await self.planner.plan()
         await asyncio.gather(*(courier.deliver_due() for courier in self.couriers))
 
-    async def raises(self, *severities: Severity, key: str = KEY, **fields: Any) -> None:
+    async def raises(
+        self, *severities: Severity, key: str = KEY, whose: str | None = None, **fields: Any
+    ) -> None:
         for severity in severities or (Severity.WARNING,):
             async with self.db.transaction() as tx:
-                await service.raise_alert(tx, trouble(severity, key=key, **fields))
+                await service.raise_alert(tx, trouble(severity, key=key, **fields), whose=whose)
 
     async def resolves(self, key: str = KEY) -> bool:
         async with self.db.transaction() as tx:

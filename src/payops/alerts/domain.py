@@ -118,6 +118,7 @@ class NoticeKind(StrEnum):
 
     RAISED = "raised"
     WORSENED = "worsened"
+    RENEWED = "renewed"  # no worse, but somebody else has found or done the same
     ESCALATED = "escalated"  # still open, and nobody said that they are at it
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
@@ -164,6 +165,8 @@ def judge(heard: Heard, episode: Episode | None, quiet: timedelta) -> Verdict:
     that it is over while it is on, and trouble that flaps is one episode to them.
     """
     match heard.kind:
+        case NoticeKind.RENEWED:
+            is_news = True
         case NoticeKind.RAISED | NoticeKind.WORSENED:
             is_news = episode is None or heard.severity.rank > episode.severity.rank
         case NoticeKind.RESOLVED if episode is not None:

@@ -11,6 +11,7 @@ from payops.alerts.domain import NoticeKind, Severity
 _BEFORE: Final = {
     NoticeKind.RAISED: "",
     NoticeKind.WORSENED: "Worse: ",
+    NoticeKind.RENEWED: "Again, by another: ",
     NoticeKind.ESCALATED: "Still open and not acknowledged: ",
     NoticeKind.ACKNOWLEDGED: "Acknowledged: ",
     NoticeKind.RESOLVED: "Over: ",

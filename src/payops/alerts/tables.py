@@ -37,7 +37,8 @@ alerts = Table(
     Column("last_seen_at", _moment(), nullable=False, server_default=text("now()")),
     Column("count", Integer, nullable=False, server_default=text("1")),
     Column("resolved_at", _moment()),
-    # The count at which it became as severe as it is: equal to ``count`` when that is news.
+    # The count at which it became as severe as it is, or somebody else's: equal to ``count``
+    # when that is news.
     Column("severity_at_count", Integer, nullable=False, server_default=text("1")),
     Column("acknowledged_at", _moment()),
     Column("acknowledged_by", Text),
@@ -68,7 +69,7 @@ alert_notices = Table(
     UniqueConstraint("alert_key", "seq"),
     ForeignKeyConstraint(["alert_id"], ["alerts.id"]),
     CheckConstraint(
-        "kind IN ('raised', 'worsened', 'escalated', 'acknowledged', 'resolved')",
+        "kind IN ('raised', 'worsened', 'renewed', 'escalated', 'acknowledged', 'resolved')",
         name="kind_known",
     ),
     CheckConstraint(_SEVERITY, name="severity_known"),

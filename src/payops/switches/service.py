@@ -65,7 +65,8 @@ async def halt(
     """Halt ``name``, with an alert that ``resume`` resolves; whether this changed anything.
 
     What is halted already is halted anew by somebody else or for another reason: a resume
-    that was asked for before then comes too late. The same again changes nothing.
+    that was asked for before then comes too late. People are told of somebody else's halt as
+    they were of the first. The same again changes nothing.
 
     Raises:
         Invalid: no reason, or one that is too long.
@@ -83,6 +84,7 @@ async def halt(
             summary=f"{name} is halted: no new request is taken, nothing is sent.",
             detail={"switch": name, "reason": reason, "by": actor},
         ),
+        whose="by",
     )
     return True
 

@@ -69,6 +69,7 @@ async def test_trouble_triggers_an_incident(http: HttpClient) -> None:
     [
         (NoticeKind.RAISED, "trigger"),
         (NoticeKind.WORSENED, "trigger"),
+        (NoticeKind.RENEWED, "trigger"),
         (NoticeKind.ESCALATED, "trigger"),
         (NoticeKind.ACKNOWLEDGED, "acknowledge"),
         (NoticeKind.RESOLVED, "resolve"),

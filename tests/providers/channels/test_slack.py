@@ -58,6 +58,7 @@ async def test_a_message_arrives_as_json_with_text_and_blocks(http: HttpClient) 
     ("kind", "start"),
     [
         (NoticeKind.WORSENED, "Worse: "),
+        (NoticeKind.RENEWED, "Again, by another: "),
         (NoticeKind.ESCALATED, "Still open and not acknowledged: "),
         (NoticeKind.ACKNOWLEDGED, "Acknowledged: "),
         (NoticeKind.RESOLVED, "Over: "),

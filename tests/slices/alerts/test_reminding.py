@@ -1,5 +1,7 @@
 """Critical alerts that nobody takes on are told again; whoever takes one on ends that."""
 
+from typing import Any
+
 import pytest
 import structlog
 
@@ -103,6 +105,71 @@ async def test_worse_trouble_asks_for_somebody_anew(room: Newsroom, pager: FakeC
     assert ["raised", "acknowledged", "worsened", "escalated"] == pager.story
 
     assert await room.acknowledges()
+
+
+def by(name: str) -> dict[str, Any]:
+    return {"whose": "by", "detail": {"by": name, "reason": f"{name} knows why"}}
+
+
+async def test_the_same_of_somebody_else_is_told_anew(
+    room: Newsroom, pager: FakeChannel, database: Database
+) -> None:
+    """Whoever took on the first did not know of the second: it is taken on anew, or reminded of."""
+    await room.raises(CRITICAL, **by("jane"))
+    await room.acknowledges()
+    await room.works()
+    await room.raises(CRITICAL, **by("mary"))
+    await room.works()
+    await room.minutes_pass(31)
+    await room.works()
+
+    assert ["raised", "acknowledged", "renewed", "escalated"] == pager.story
+    assert "Again, by another: The rail does not answer." == pager.heard[2].headline
+    assert {"by": "mary", "reason": "mary knows why"} == pager.heard[2].detail
+    assert 2 == await sql.fetchval(database, "SELECT count FROM alerts")
+    assert await room.acknowledges()
+
+
+async def test_the_same_of_the_same_person_is_not(room: Newsroom, pager: FakeChannel) -> None:
+    """They know; nor is it where nobody asks whose it is."""
+    for reason in ("first", "second"):
+        detail = {"by": "jane", "reason": reason}
+        await room.raises(CRITICAL, whose="by", detail=detail)
+        await room.raises(CRITICAL, key="other", detail={"by": reason})
+    await room.works()
+
+    assert ["raised", "raised"] == pager.story
+
+
+async def test_what_two_began_before_anybody_was_told_is_told_of_both(
+    room: Newsroom, pager: FakeChannel
+) -> None:
+    """One message each, in their order."""
+    await room.raises(CRITICAL, **by("jane"))
+    await room.raises(CRITICAL, **by("mary"))
+    await room.works()
+    await room.resolves()
+    await room.minutes_pass(11)
+    await room.works()
+
+    assert ["raised", "renewed", "resolved"] == pager.story
+    assert ["jane", "mary", "mary"] == [notice.detail["by"] for notice in pager.heard]
+
+
+async def test_told_anew_as_less_it_stays_as_bad_as_people_know_it(
+    room: Newsroom, pager: FakeChannel
+) -> None:
+    """That it is as bad again as it was is no news."""
+    await room.raises(CRITICAL, **by("jane"))
+    await room.works()
+    await room.resolves()
+    await room.raises(WARNING, **by("jane"))
+    await room.raises(WARNING, **by("mary"))
+    await room.works()
+    await room.raises(CRITICAL)
+    await room.works()
+
+    assert ["raised", "renewed"] == pager.story
 
 
 async def test_what_is_over_is_not_told_again(room: Newsroom, pager: FakeChannel) -> None:

@@ -10,6 +10,7 @@ from payops.approvals.errors import ApprovalDecided, Overtaken
 from payops.kernel.errors import Invalid
 from payops.switches import service as switches
 from payops.switches.domain import Switch
+from tests.support.newsroom import FakeChannel, Newsroom
 from tests.support.people import JANE, JOHN, MARY, desk_of, states
 from tests.support.shop import OpenShop, Shop
 
@@ -57,6 +58,39 @@ async def test_a_second_halt_is_not_undone_by_an_older_resume(shop: Shop) -> Non
         " WHERE key = 'halted:lipana' AND resolved_at IS NULL"
     )
     assert [{"reason": "it pays strangers", "count": 2}] == alerts
+
+
+async def test_of_a_second_person_s_halt_people_are_told_as_of_the_first(shop: Shop) -> None:
+    """
+    With who it was and why; of another reason of the same person they are not.
+    """
+    desk, pager = switch_desk_of(shop.services), FakeChannel()
+    room = Newsroom(shop.db, pager)
+    for reason, by in (("maintenance", JANE), ("until eleven", JANE), ("it pays strangers", MARY)):
+        await desk.halt("lipana", reason=reason, by=by)
+        await room.works()
+
+    assert [
+        ("raised", "maintenance", JANE.actor),
+        ("renewed", "it pays strangers", MARY.actor),
+    ] == [(one.kind.value, one.detail["reason"], one.detail["by"]) for one in pager.heard]
+
+
+async def test_of_halts_at_once_everybody_s_is_told(open_shop: OpenShop) -> None:
+    """
+    Whichever is first: neither replica had seen the other's.
+    """
+    one, other = await open_shop(), await open_shop()
+    pager = FakeChannel()
+
+    await asyncio.gather(
+        switch_desk_of(one.services).halt("lipana", reason="slow", by=JANE),
+        switch_desk_of(other.services).halt("lipana", reason="odd", by=MARY),
+    )
+    await Newsroom(one.db, pager).works()
+
+    assert ["raised", "renewed"] == pager.story
+    assert {JANE.actor, MARY.actor} == {str(notice.detail["by"]) for notice in pager.heard}
 
 
 async def test_the_same_halt_again_is_nothing_new(shop: Shop) -> None:

@@ -71,17 +71,17 @@ class Planner:
     async def _tell(self, tx: Tx, notice: Undecided) -> NoticeKind:
         """Make the messages; returns what the notice is to people, who may know of it already."""
         kind, episode_id = notice.heard.kind, notice.episode_id
-        if episode_id is None:
+        if episode_id is None or notice.episode is None:
             episode_id = new_id()
             await store.open_episode(tx, episode_id, notice, self._remind_in(notice))
             await store.tell_all(tx, notice, episode_id, self._channels)
             return NoticeKind.RAISED
         match kind:
-            case NoticeKind.RAISED | NoticeKind.WORSENED:
-                remind_in = self._remind_in(notice)
-                await store.worsen_episode(tx, episode_id, notice.heard.severity, remind_in)
+            case NoticeKind.RAISED | NoticeKind.WORSENED | NoticeKind.RENEWED:
+                worst = max(notice.heard.severity, notice.episode.severity, key=lambda s: s.rank)
+                await store.renew_episode(tx, episode_id, worst, self._remind_in(notice))
                 await store.tell_all(tx, notice, episode_id, self._channels)
-                return NoticeKind.WORSENED
+                return kind if kind is NoticeKind.RENEWED else NoticeKind.WORSENED
             case NoticeKind.ACKNOWLEDGED:
                 await store.acknowledge_episode(tx, episode_id)
                 await store.tell_those_told(tx, notice, episode_id)

@@ -23,18 +23,23 @@ log = structlog.get_logger(__name__)
 OPEN_LIST_MAX = 1_000
 
 
-async def raise_alert(tx: Tx, alert: Alert) -> None:
+async def raise_alert(tx: Tx, alert: Alert, *, whose: str | None = None) -> None:
     """Raise ``alert``, or count it once more if it is already open.
 
+    ``whose`` names the member of its detail that says by whom it is. From somebody else it is
+    told anew, and acknowledged anew: whoever was at it did not know of the second.
+
     It stands or falls with the caller's transaction. The log line is written after the
-    commit, and only when the alert is new or has become worse. The alert's row stays
+    commit, and only when the alert is news. The alert's row stays
     locked until then, so raise it last: others with the same trouble wait for you.
     What looks like personal data is taken out: alerts are kept for ever and shown around.
     """
     alert = replace(alert, summary=clean_text(alert.summary), detail=clean(alert.detail))
-    raised = await store.upsert(tx, new_id(), alert)
+    raised = await store.upsert(tx, new_id(), alert, whose)
     if raised.is_news:
-        await _note(tx, raised.id, NoticeKind.RAISED if raised.is_new else NoticeKind.WORSENED)
+        # Worse and somebody else's is told as the second: that is always told.
+        again = NoticeKind.RENEWED if whose else NoticeKind.WORSENED
+        await _note(tx, raised.id, NoticeKind.RAISED if raised.is_new else again)
         tx.after_commit(lambda: _log_raised(show(raised.id), alert))
 
 

@@ -10,6 +10,9 @@ from payops.alerts.domain import Alert, AlertRecord, NoticeKind, Severity
 from payops.infra.db import Record, Tx
 
 _WORSE = "array_position($7::text[], excluded.severity) > array_position($7::text[], open.severity)"
+# Of a member that nobody names, neither side is anything.
+_OTHER = "(open.detail ->> $8::text) IS DISTINCT FROM (excluded.detail ->> $8::text)"
+_NEWS = f"({_WORSE} OR {_OTHER})"
 
 # Two raisers of one key take turns, for the second waits at the unique index. A statement
 # sees nothing of what it changes but the row it leaves, so the row itself says what is news.
@@ -23,9 +26,9 @@ ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
        summary = excluded.summary,
        detail = excluded.detail,
        severity = CASE WHEN {_WORSE} THEN excluded.severity ELSE open.severity END,
-       severity_at_count = CASE WHEN {_WORSE} THEN open.count + 1 ELSE open.severity_at_count END,
-       acknowledged_at = CASE WHEN {_WORSE} THEN NULL ELSE open.acknowledged_at END,
-       acknowledged_by = CASE WHEN {_WORSE} THEN NULL ELSE open.acknowledged_by END
+       severity_at_count = CASE WHEN {_NEWS} THEN open.count + 1 ELSE open.severity_at_count END,
+       acknowledged_at = CASE WHEN {_NEWS} THEN NULL ELSE open.acknowledged_at END,
+       acknowledged_by = CASE WHEN {_NEWS} THEN NULL ELSE open.acknowledged_by END
 RETURNING open.id, open.count = 1 AS is_new, open.count = open.severity_at_count AS is_news
 """  # noqa: S608 - constants only
 
@@ -81,14 +84,15 @@ _ASCENDING = [severity.value for severity in Severity]
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The open alert, and whether it is new, or new or worse."""
+    """The open alert, and whether it is new, or new, worse or somebody else's."""
 
     id: UUID
     is_new: bool
     is_news: bool
 
 
-async def upsert(tx: Tx, alert_id: UUID, alert: Alert) -> Raised:
+async def upsert(tx: Tx, alert_id: UUID, alert: Alert, whose: str | None) -> Raised:
+    """``whose`` is the member of ``detail`` whose change is news; ``None``: none's is."""
     row: Record = await tx.fetchrow(
         _RAISE,
         alert_id,
@@ -98,6 +102,7 @@ async def upsert(tx: Tx, alert_id: UUID, alert: Alert) -> Raised:
         alert.summary,
         json.dumps(dict(alert.detail)),
         _ASCENDING,
+        whose,
     )
     return Raised(row["id"], row["is_new"], row["is_news"])
 

@@ -39,7 +39,7 @@ INSERT INTO alert_episodes (id, alert_key, severity, opened_by, escalate_at)
 VALUES ($1, $2, $3, $4, now() + $5::interval)
 """
 
-_WORSEN_EPISODE = """
+_RENEW_EPISODE = """
 UPDATE alert_episodes
    SET severity = $2, acknowledged_at = NULL, escalations = 0, escalate_at = now() + $3::interval
  WHERE id = $1
@@ -137,11 +137,11 @@ async def open_episode(
     await tx.execute(_OPEN_EPISODE, episode_id, notice.key, severity, notice.id, remind_in)
 
 
-async def worsen_episode(
+async def renew_episode(
     tx: Tx, episode_id: UUID, severity: Severity, remind_in: timedelta | None
 ) -> None:
-    """It is news again: whoever acknowledged it did not know how bad it would be."""
-    await tx.execute(_WORSEN_EPISODE, episode_id, severity.value, remind_in)
+    """It is news again: whoever acknowledged it did not know of this."""
+    await tx.execute(_RENEW_EPISODE, episode_id, severity.value, remind_in)
 
 
 async def acknowledge_episode(tx: Tx, episode_id: UUID) -> None:

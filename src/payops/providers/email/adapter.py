@@ -8,6 +8,10 @@ from payops.alerts.ports import Delivered, Delivery, Failed, Notice, Refused
 from payops.infra.mail import Mailer, MailFailed, checked_address
 
 _SUBJECT_LENGTH_MAX: Final = 150
+# Those that somebody should say they are at.
+_ASKING: Final = frozenset(
+    {NoticeKind.RAISED, NoticeKind.WORSENED, NoticeKind.RENEWED, NoticeKind.ESCALATED}
+)
 
 
 class EmailNotifier:
@@ -57,6 +61,6 @@ def body_of(notice: Notice, source: str) -> str:
     ]
     if notice.runbook:
         lines.append(f"Runbook: {notice.runbook}")
-    if notice.kind in (NoticeKind.RAISED, NoticeKind.WORSENED, NoticeKind.ESCALATED):
+    if notice.kind in _ASKING:
         lines.append(f"To say that you are at it: payops alerts acknowledge {notice.alert_id}")
     return "\n".join(lines) + "\n"

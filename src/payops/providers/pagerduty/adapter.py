@@ -24,6 +24,7 @@ _ROUTING_KEY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _ACTIONS: Final = {
     NoticeKind.RAISED: "trigger",
     NoticeKind.WORSENED: "trigger",
+    NoticeKind.RENEWED: "trigger",
     NoticeKind.ESCALATED: "trigger",
     NoticeKind.ACKNOWLEDGED: "acknowledge",
     NoticeKind.RESOLVED: "resolve",
