@@ -5,14 +5,13 @@ name is used, to recognise an invoice whose making was never answered. A notific
 delivered again has another delivery id, so it is other bytes and reads the invoice once more.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from payops.deposits.ports import Notice, Snapshot
 from payops.providers.btcpay import wire
+from payops.providers.signatures import Secrets
 from payops.webhooks.ports import Unreadable
 
 SIGNATURE_HEADER: Final = "btcpay-sig"
@@ -27,20 +26,11 @@ class BtcPayNotifications:
     name = "btcpay"
 
     def __init__(self, secrets: tuple[bytes, ...]) -> None:
-        # An empty key would be one that everybody knows.
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = Secrets(secrets, "sha256")
 
     def is_authentic(self, headers: Mapping[str, str], body: bytes) -> bool:
         match = _SIGNATURE.fullmatch(headers.get(SIGNATURE_HEADER, ""))
-        if match is None:
-            return False
-        signature = bytes.fromhex(match[1])
-        # Every secret is tried, so that the time taken does not tell which one fits.
-        fits = [
-            hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), signature)
-            for secret in self._secrets
-        ]
-        return any(fits)
+        return match is not None and self._secrets.have_signed(body, bytes.fromhex(match[1]))
 
     def read(self, path_reference: str | None, body: bytes) -> Notice:
         """Any event about an invoice, also of a type that is new.
