@@ -1,19 +1,15 @@
 """Posting JSON to a channel, and what its answer means for trying again."""
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Final
 
 from payops.alerts.ports import Failed
 from payops.infra.http import CallFailed, HttpClient, Reply
-
-RETRY_AFTER_MAX: Final = timedelta(hours=1)
+from payops.providers.refusing import retry_after
 
 _HEADERS: Final = {"content-type": "application/json", "accept": "application/json"}
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 async def post_json(http: HttpClient, url: str, content: Mapping[str, Any]) -> Reply | Failed:
@@ -26,17 +22,4 @@ async def post_json(http: HttpClient, url: str, content: Mapping[str, Any]) -> R
 
 def failed(reply: Reply, now: datetime) -> Failed:
     """An answer that may be another one later."""
-    return Failed(f"HTTP {reply.status}", retry_after=_retry_after(reply, now))
-
-
-def _retry_after(reply: Reply, now: datetime) -> timedelta | None:
-    """Seconds or a date, at most ``RETRY_AFTER_MAX``; whatever else is there is not believed."""
-    text = reply.headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(text):
-        return min(timedelta(seconds=int(text)), RETRY_AFTER_MAX)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    return max(timedelta(), min(wait, RETRY_AFTER_MAX))
+    return Failed(f"HTTP {reply.status}", retry_after=retry_after(reply, now))

@@ -21,11 +21,9 @@ from payops.infra.http import (
     checked_header_value,
 )
 from payops.providers.btcpay import wire
+from payops.providers.refusing import CREDENTIAL, is_decision
 
 _STORE_ID: Final = re.compile(r"[0-9A-Za-z]{1,64}", re.ASCII)
-_CREDENTIAL = frozenset({401, 403})
-# Request timeout, conflict, too early, too many: turned away for now, or perhaps not at all.
-_NOT_A_DECISION = frozenset({408, 409, 425, 429})
 _INVOICE_NOT_FOUND: Final = "invoice-not-found"
 
 
@@ -170,9 +168,9 @@ def _says_not_found(body: bytes) -> bool:
 
 def _refusal(reply: Reply) -> BtcPayError:
     why = f"HTTP {reply.status}"
-    if reply.status in _CREDENTIAL:
+    if reply.status in CREDENTIAL:
         return KeyRefused(why)
-    if 400 <= reply.status < 500 and reply.status not in _NOT_A_DECISION:
+    if is_decision(reply.status):
         refusal = wire.refusal_in(reply.body)
         if refusal is not None:
             return Rejected(reply.status, refusal)

@@ -5,10 +5,8 @@ it was never written, or it was answered with a refusal that we could read.
 """
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -23,14 +21,9 @@ from payops.infra.http import (
 )
 from payops.kernel.clock import Clock, SystemClock
 from payops.providers.lipana import wire
+from payops.providers.refusing import CREDENTIAL, is_decision, retry_after
 
 PAGE_LIMIT: Final = 100
-RETRY_AFTER_MAX: Final = timedelta(hours=1)
-
-_CREDENTIAL = frozenset({401, 403})
-# Request timeout, conflict, too early, too many: turned away for now, or perhaps not at all.
-_NOT_A_DECISION = frozenset({408, 409, 425, 429})
-_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class LipanaError(Exception):
@@ -174,29 +167,17 @@ class LipanaClient:
 
     def _refusal(self, reply: Reply) -> LipanaError:
         why = f"HTTP {reply.status}"
-        if reply.status in _CREDENTIAL:
+        if reply.status in CREDENTIAL:
             return KeyRefused(why)
-        if 400 <= reply.status < 500 and reply.status not in _NOT_A_DECISION:
+        if is_decision(reply.status):
             refusal = wire.refusal_in(reply.body)
             if refusal is not None:
                 return Rejected(reply.status, *refusal)
         return Ambiguous(
             why,
-            retry_after=self._retry_after(reply),
+            retry_after=retry_after(reply, self._clock.now()),
             is_outage=reply.status >= 500,
         )
-
-    def _retry_after(self, reply: Reply) -> timedelta | None:
-        """How long the rail wants us to wait: seconds or a date, at most ``RETRY_AFTER_MAX``."""
-        text = reply.headers.get("retry-after", "").strip()
-        if _SECONDS.fullmatch(text):
-            return min(timedelta(seconds=int(text)), RETRY_AFTER_MAX)
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        wait = _aware(moment) - self._clock.now()
-        return max(timedelta(), min(wait, RETRY_AFTER_MAX))
 
 
 def _accepted(reply: Reply) -> wire.Object:
@@ -214,7 +195,3 @@ def _accepted(reply: Reply) -> wire.Object:
     if not wire.succeeded(content):
         raise Ambiguous(f"{why}, success is not true", repeatable=False)
     return wire.payout_in(content)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -32,15 +32,13 @@ from payops.kernel.money import Money
 from payops.kernel.retrying import Backoff
 from payops.providers.nowpayments import wire
 from payops.providers.nowpayments.canonical import NotUnderstood, Object, parse
+from payops.providers.refusing import CREDENTIAL, is_decision
 
 QUESTIONS: Final = Backoff(
     attempts_max=3, base=timedelta(milliseconds=200), jitter=timedelta(milliseconds=300)
 )
 PATIENCE: Final = timedelta(seconds=5)  # no question is begun again after that: somebody waits
 
-_CREDENTIAL = frozenset({401, 403})
-# Request timeout, conflict, too early, too many: turned away for now, or perhaps not at all.
-_NOT_A_DECISION = frozenset({408, 409, 425, 429})
 _PASSES = frozenset({408, 425, 429})
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _VERSIONED = re.compile(r".*/v[0-9]+", re.ASCII)
@@ -248,9 +246,9 @@ class NowPaymentsClient:
 
 def _refusal(reply: Reply) -> NowPaymentsError:
     why = f"HTTP {reply.status}"
-    if reply.status in _CREDENTIAL:
+    if reply.status in CREDENTIAL:
         return KeyRefused(why)
-    if 400 <= reply.status < 500 and reply.status not in _NOT_A_DECISION:
+    if is_decision(reply.status):
         refusal = wire.refusal_in(reply.body)
         if refusal is not None:
             return Rejected(reply.status, *refusal)
