@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payops.providers.nowpayments import canonical
-from payops.providers.nowpayments.canonical import Form, NotUnderstood, Number
+from payops.providers.nowpayments.canonical import Form, Number
+from payops.providers.reading import NotUnderstood
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 

@@ -21,6 +21,7 @@ from payops.infra.http import (
     checked_header_value,
 )
 from payops.providers.btcpay import wire
+from payops.providers.reading import NotUnderstood
 from payops.providers.refusing import CREDENTIAL, is_decision
 
 _STORE_ID: Final = re.compile(r"[0-9A-Za-z]{1,64}", re.ASCII)
@@ -109,7 +110,7 @@ class BtcPayClient:
             raise _refusal(reply)
         try:
             return wire.read_invoice(reply.body)
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             raise Ambiguous(f"HTTP {reply.status}, unreadable: {error}") from error
 
     async def invoice(self, invoice_id: str) -> wire.Invoice:
@@ -117,7 +118,7 @@ class BtcPayClient:
         body = await self._get(f"/invoices/{quote(invoice_id, safe='')}")
         try:
             invoice = wire.read_invoice(body)
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             raise Unanswered(f"unreadable: {error}") from error
         if invoice.id != invoice_id:
             raise Unanswered("about another invoice")
@@ -128,7 +129,7 @@ class BtcPayClient:
         body = await self._get(f"/invoices/{quote(invoice_id, safe='')}/payment-methods")
         try:
             return wire.read_methods(body)
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             raise Unanswered(f"unreadable: {error}") from error
 
     async def usd_rate(self, coin: str) -> Decimal:
@@ -143,7 +144,7 @@ class BtcPayClient:
             return wire.read_rate(body, pair)
         except NotFound as error:
             raise Unanswered(str(error)) from error
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             raise Unanswered(f"unreadable: {error}") from error
 
     async def _get(self, path: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Final
 
 from payops.deposits.ports import Notice, Snapshot
 from payops.providers.btcpay import wire
+from payops.providers.reading import NotUnderstood, read_object
 from payops.providers.signatures import Secrets
 from payops.webhooks.ports import Unreadable
 
@@ -39,9 +40,9 @@ class BtcPayNotifications:
             Unreadable: no invoice is named, or another one than in the path.
         """
         try:
-            content = wire.read_object(body)
+            content = read_object(body)
             reference = wire.id_of(content.get("invoiceId"), "invoice id")
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             raise Unreadable(str(error)) from None
         if path_reference not in {None, reference}:
             raise Unreadable("path and invoice id differ")

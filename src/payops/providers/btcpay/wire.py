@@ -5,19 +5,23 @@ be what it should be makes the whole unreadable; a word that is new is kept as i
 relied on: docs/providers/btcpay.md.
 """
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeAlias
+from decimal import Decimal
+from typing import Final
 
 from payops.deposits.domain.prices import StatedPrice, stated
+from payops.providers.reading import (
+    TEXT_CHARACTERS_MAX,
+    NotUnderstood,
+    Object,
+    read_json,
+    read_object,
+    shortened,
+)
 
-Object: TypeAlias = Mapping[str, Any]
-
-TEXT_CHARACTERS_MAX: Final = 1000
 ADDRESS_CHARACTERS_MAX: Final = 128
 LINK_CHARACTERS_MAX: Final = 500
 _LIST_MAX: Final = 1000
@@ -35,10 +39,6 @@ ON_CHAIN: Final = "-CHAIN"
 
 _REPLACED: Final = "Invalid"  # of a payment: spent otherwise, or paid again with a higher fee
 _SETTLED: Final = "Settled"
-
-
-class NotUnderstood(Exception):
-    """The text says which part; it repeats nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +83,6 @@ class Refusal:
 
     code: str
     message: str
-
-
-def read_json(body: bytes) -> Any:
-    """What ``body`` holds: UTF-8, each name once, numbers exact.
-
-    Raises:
-        NotUnderstood: no JSON.
-    """
-    try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=_once_each,
-            parse_float=_exact,
-            parse_constant=_refuse,
-        )
-    except (ValueError, RecursionError):
-        raise NotUnderstood("not JSON") from None
-
-
-def read_object(body: bytes) -> Object:
-    """Raises ``NotUnderstood`` if ``body`` is no JSON object."""
-    content = read_json(body)
-    if not isinstance(content, dict):
-        raise NotUnderstood("not a JSON object")
-    return content
 
 
 def read_invoice(body: bytes) -> Invoice:
@@ -267,26 +242,4 @@ def _objects(value: object, what: str) -> list[Object]:
 
 
 def _joined(values: Iterable[object]) -> str:
-    text = "; ".join(value for value in values if isinstance(value, str) and value)
-    # Neither half a character nor a NUL can be stored.
-    return text[:TEXT_CHARACTERS_MAX].encode(errors="replace").decode().replace("\0", "")
-
-
-def _once_each(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise ValueError("a name is given twice")
-        content[name] = value
-    return content
-
-
-def _exact(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-
-
-def _refuse(_: str) -> None:
-    raise ValueError("not a number JSON knows")
+    return shortened("; ".join(value for value in values if isinstance(value, str) and value))

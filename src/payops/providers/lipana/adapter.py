@@ -17,6 +17,7 @@ from payops.providers.lipana.client import (
     Rejected,
     Unanswered,
 )
+from payops.providers.reading import NotUnderstood, Object
 from payops.withdrawals.ports import (
     Answer,
     AnswerLost,
@@ -73,7 +74,7 @@ class LipanaRail:
             if error.by_server:
                 return await search.by_id(self._client, question)
             return NoAnswer(str(error))
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             return NoAnswer(f"unreadable: {error}")
 
     def _order(self, payout: Payout) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class LipanaRail:
         }
 
 
-def _taken(payout: wire.Object, txid: str) -> Taken:
+def _taken(payout: Object, txid: str) -> Taken:
     """Accepted, whatever the status, as long as there is an id and no talk of failure.
 
     Raises:
@@ -95,7 +96,7 @@ def _taken(payout: wire.Object, txid: str) -> Taken:
     """
     try:
         ids = wire.ids_of_answer(payout)
-    except wire.NotUnderstood as error:
+    except NotUnderstood as error:
         raise Ambiguous(f"2xx, {error} unreadable", repeatable=False) from error
     if ids.reference is None:
         raise Ambiguous("2xx without an id", repeatable=False)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from payops.providers.lipana import wire
+from payops.providers.reading import NotUnderstood, Object, read_object
 from payops.providers.signatures import Secrets
 from payops.webhooks.ports import Unreadable
 from payops.withdrawals.ports import Outcome, Report
@@ -39,14 +40,14 @@ class LipanaCallbacks:
             Unreadable: none of these, or a value that cannot be; nothing is guessed.
         """
         try:
-            return _report(path_reference, wire.read_object(body))
-        except wire.NotUnderstood as error:
+            return _report(path_reference, read_object(body))
+        except NotUnderstood as error:
             raise Unreadable(str(error)) from None
 
 
-def _report(path_reference: str | None, content: wire.Object) -> Report:
+def _report(path_reference: str | None, content: Object) -> Report:
     if path_reference is not None and not wire.is_short_text(path_reference):
-        raise wire.NotUnderstood("path")
+        raise NotUnderstood("path")
     facts = _facts(content)
     ids = wire.ids_of_callback(facts)
     return Report(
@@ -63,16 +64,16 @@ def _report(path_reference: str | None, content: wire.Object) -> Report:
     )
 
 
-def _facts(content: wire.Object) -> wire.Object:
+def _facts(content: Object) -> Object:
     if "data" not in content:
         return content
     data = content["data"]
     if not isinstance(data, dict) or "event" not in content:
-        raise wire.NotUnderstood("data")
+        raise NotUnderstood("data")
     return data
 
 
-def _outcome(content: wire.Object, facts: wire.Object) -> Outcome:
+def _outcome(content: Object, facts: Object) -> Outcome:
     """By the status and by the event's name, which must agree where both are given."""
     said: set[Outcome] = set()
     if content.get("event") is not None:
@@ -80,12 +81,12 @@ def _outcome(content: wire.Object, facts: wire.Object) -> Outcome:
     statuses = (holder.get("status") for holder in (content, facts))
     said.update(wire.outcome_of(status) for status in statuses if status is not None)
     if len(said) != 1:
-        raise wire.NotUnderstood("event and status differ" if said else "status")
+        raise NotUnderstood("event and status differ" if said else "status")
     return said.pop()
 
 
 def _outcome_of_event(event: object) -> Outcome:
     match = _EVENT.fullmatch(event) if isinstance(event, str) else None
     if match is None:
-        raise wire.NotUnderstood("event")
+        raise NotUnderstood("event")
     return wire.outcome_of(match[1])

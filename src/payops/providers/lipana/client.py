@@ -21,6 +21,7 @@ from payops.infra.http import (
 )
 from payops.kernel.clock import Clock, SystemClock
 from payops.providers.lipana import wire
+from payops.providers.reading import NotUnderstood, Object, read_object
 from payops.providers.refusing import CREDENTIAL, is_decision, retry_after
 
 PAGE_LIMIT: Final = 100
@@ -103,7 +104,7 @@ class LipanaClient:
         }
         self._clock = clock or SystemClock()
 
-    async def pay_phone(self, order: Mapping[str, Any]) -> wire.Object:
+    async def pay_phone(self, order: Mapping[str, Any]) -> Object:
         """Ask for a payout; the payout as the rail then has it, with an id of the rail's.
 
         Sent once. Whether a second call with the same order is a second payment depends on
@@ -126,7 +127,7 @@ class LipanaClient:
             return _accepted(reply)
         raise self._refusal(reply)
 
-    async def payout(self, either_id: str) -> wire.Object:
+    async def payout(self, either_id: str) -> Object:
         """The payout that the rail knows by ``either_id``.
 
         Raises:
@@ -143,10 +144,10 @@ class LipanaClient:
         content = await self._get(f"/payouts?page={number}&limit={PAGE_LIMIT}")
         try:
             return wire.page_in(content, number)
-        except wire.NotUnderstood as error:
+        except NotUnderstood as error:
             raise Unanswered(f"unreadable: {error}") from error
 
-    async def _get(self, path: str) -> wire.Object:
+    async def _get(self, path: str) -> Object:
         try:
             reply = await self._http.request(
                 "GET", f"{self._base_url}{path}", headers=self._headers
@@ -158,8 +159,8 @@ class LipanaClient:
         if reply.status != 200:
             raise Unanswered(f"HTTP {reply.status}", by_server=reply.status >= 500)
         try:
-            content = wire.read_object(reply.body)
-        except wire.NotUnderstood as error:
+            content = read_object(reply.body)
+        except NotUnderstood as error:
             raise Unanswered(f"unreadable: {error}") from error
         if not wire.succeeded(content):
             raise Unanswered("success is not true")
@@ -180,7 +181,7 @@ class LipanaClient:
         )
 
 
-def _accepted(reply: Reply) -> wire.Object:
+def _accepted(reply: Reply) -> Object:
     """The payout in a 2xx.
 
     Raises:
@@ -189,8 +190,8 @@ def _accepted(reply: Reply) -> wire.Object:
     """
     why = f"HTTP {reply.status}"
     try:
-        content = wire.read_object(reply.body)
-    except wire.NotUnderstood as error:
+        content = read_object(reply.body)
+    except NotUnderstood as error:
         raise Ambiguous(f"{why}, {error}") from error
     if not wire.succeeded(content):
         raise Ambiguous(f"{why}, success is not true", repeatable=False)

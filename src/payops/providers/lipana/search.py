@@ -13,6 +13,7 @@ from typing import Final
 from payops.kernel.money import KES, Money
 from payops.providers.lipana import wire
 from payops.providers.lipana.client import LipanaClient, NotFound, Unanswered
+from payops.providers.reading import NotUnderstood, Object
 from payops.withdrawals.ports import (
     Candidates,
     NoAnswer,
@@ -40,7 +41,7 @@ class _Reading:
     last_created_at: datetime | None = None
     is_newest_first: bool = True
 
-    def add(self, payouts: tuple[wire.Object, ...]) -> bool:
+    def add(self, payouts: tuple[Object, ...]) -> bool:
         """Whether the page brought anything new."""
         before = len(self.seen)
         for payout in payouts:
@@ -61,7 +62,7 @@ async def candidates(client: LipanaClient, question: Question) -> StatusAnswer:
     """All payouts to the phone, of the amount, made around the time in question."""
     found: dict[str, Report] = {}
 
-    def look(payout: wire.Object) -> bool:
+    def look(payout: Object) -> bool:
         report = _candidate(payout, question)
         if report is not None and report.reference is not None:
             found.setdefault(report.reference, report)
@@ -77,7 +78,7 @@ async def by_id(client: LipanaClient, question: Question) -> StatusAnswer:
     """The payout with one of the ids in question. Not finding it proves nothing here."""
     found: list[Report] = []
 
-    def look(payout: wire.Object) -> bool:
+    def look(payout: Object) -> bool:
         if _is_named(payout, question):
             found.append(report_of(payout))
         return bool(found)
@@ -86,7 +87,7 @@ async def by_id(client: LipanaClient, question: Question) -> StatusAnswer:
     return found[0] if found else NoAnswer(why or "not in the list")
 
 
-def report_of(payout: wire.Object) -> Report:
+def report_of(payout: Object) -> Report:
     """What the rail's own record of a payout says.
 
     Its user id is left out: in a payout it may be the merchant's account with the rail.
@@ -96,10 +97,10 @@ def report_of(payout: wire.Object) -> Report:
     """
     ids = wire.ids_of_answer(payout)
     if ids.txid is None and ids.reference is None:
-        raise wire.NotUnderstood("no id")
+        raise NotUnderstood("no id")
     try:
         phone = wire.phone_of(payout)
-    except wire.NotUnderstood:
+    except NotUnderstood:
         phone = None
     return Report(
         outcome=wire.outcome_of(payout.get("status")),
@@ -114,7 +115,7 @@ def report_of(payout: wire.Object) -> Report:
 
 
 async def _read(
-    client: LipanaClient, question: Question, look: Callable[[wire.Object], bool]
+    client: LipanaClient, question: Question, look: Callable[[Object], bool]
 ) -> str | None:
     """Show each payout to ``look`` until it has enough; why the end was not reached, or None."""
     reading = _Reading(question.first_sent_at - BEFORE_FIRST_SEND)
@@ -130,12 +131,12 @@ async def _read(
                 return "the list does not go on as it should"
     except (NotFound, Unanswered) as error:
         return f"list: {error}"
-    except wire.NotUnderstood as error:
+    except NotUnderstood as error:
         return f"list: {error} unreadable"
     return f"the list is longer than {PAGES_MAX} pages"
 
 
-def _candidate(payout: wire.Object, question: Question) -> Report | None:
+def _candidate(payout: Object, question: Question) -> Report | None:
     """A report if ``payout`` may be the one asked about, None if it cannot be.
 
     Raises:
@@ -156,14 +157,14 @@ def _candidate(payout: wire.Object, question: Question) -> Report | None:
         return None
     report = report_of(payout)
     if created_at is None or amount_minor is None or phone is None or report.reference is None:
-        raise wire.NotUnderstood("a payout that may be the one")
+        raise NotUnderstood("a payout that may be the one")
     return report
 
 
-def _is_named(payout: wire.Object, question: Question) -> bool:
+def _is_named(payout: Object, question: Question) -> bool:
     try:
         ids = wire.ids_of_answer(payout)
-    except wire.NotUnderstood:
+    except NotUnderstood:
         return False
     return ids.txid == question.txid or (
         ids.reference is not None and ids.reference == question.reference

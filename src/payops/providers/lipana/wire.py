@@ -5,24 +5,21 @@ A value that is there but cannot be what it should be makes the whole unreadable
 understanding of a payment is worse than none. What is relied on: docs/providers/lipana.md.
 """
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from payops.kernel.money import KES, Money
 from payops.pii.domain import Msisdn, parse_msisdn
 from payops.pii.errors import InvalidPhoneNumber
+from payops.providers.reading import NotUnderstood, Object, read_object, shortened
 from payops.withdrawals.domain import read as read_txid
 from payops.withdrawals.ports import Outcome
 
-Object: TypeAlias = Mapping[str, Any]
-
-TEXT_CHARACTERS_MAX: Final = 1000
 ID_CHARACTERS_MAX: Final = 128
 _VISIBLE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _MASKS = frozenset("*•xX#")
@@ -50,10 +47,6 @@ _CODE_NAMES = ("code", "errorCode")
 _ENVELOPE_NAMES = ("message", "error", "code", "errors")
 
 
-class NotUnderstood(Exception):
-    """The text says which part; it repeats nothing of it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ids:
     """Who a payout is: ``txid`` is our id, ``reference`` the rail's."""
@@ -68,29 +61,6 @@ class Page:
 
     payouts: tuple[Object, ...]
     is_last: bool | None
-
-
-def read_object(body: bytes) -> Object:
-    """The JSON object in ``body``: UTF-8 with or without a byte order mark.
-
-    Numbers with a fraction or an exponent become ``Decimal``. A name given twice is not
-    understood, because two readers could each believe another value.
-
-    Raises:
-        NotUnderstood: no such object.
-    """
-    try:
-        content = json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=_once_each,
-            parse_float=_decimal,
-            parse_constant=_refuse,
-        )
-    except (ValueError, RecursionError):
-        raise NotUnderstood("not JSON") from None
-    if not isinstance(content, dict):
-        raise NotUnderstood("not a JSON object")
-    return content
 
 
 def payout_in(content: Object) -> Object:
@@ -250,9 +220,7 @@ def text_of(content: Object, names: Sequence[str]) -> str:
         value = "; ".join(part for part in value if isinstance(part, str))
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
-    # Neither half a character nor a NUL can be stored.
-    text = str(value)[:TEXT_CHARACTERS_MAX].encode(errors="replace").decode()
-    return text.replace("\0", "")
+    return shortened(str(value))
 
 
 def is_short_text(text: str) -> bool:
@@ -312,23 +280,3 @@ def _inner(content: Object) -> Object | None:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _once_each(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in content:
-            raise ValueError("a name is given twice")
-        content[name] = value
-    return content
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-
-
-def _refuse(_: str) -> None:
-    raise ValueError("not a number JSON knows")

@@ -24,7 +24,6 @@ from payops.deposits.ports import (
 )
 from payops.kernel.money import USD, Money
 from payops.providers.nowpayments import payments
-from payops.providers.nowpayments.canonical import NotUnderstood
 from payops.providers.nowpayments.client import (
     Ambiguous,
     KeyRefused,
@@ -36,6 +35,7 @@ from payops.providers.nowpayments.client import (
 )
 from payops.providers.nowpayments.coins import RETRY_SECONDS, Catalogue
 from payops.providers.nowpayments.remembering import Memory
+from payops.providers.reading import NotUnderstood
 from payops.webhooks.ports import WebhookSource
 
 DESCRIPTION: Final = "BETRIX deposit"

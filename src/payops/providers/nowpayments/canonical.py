@@ -7,16 +7,16 @@ the two languages' prints is here: numbers, the order of keys, halves of charact
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from math import isinf
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
+
+from payops.providers.reading import NotUnderstood, Object, decoder_of
 
 BODY_BYTES_MAX: Final = 64 * 1024  # of a notification
 DEPTH_MAX: Final = 32
 NUMBER_CHARACTERS_MAX: Final = 128
-
-Object: TypeAlias = Mapping[str, Any]
 
 _EXACT_DIGITS: Final = 15  # any integer of so many digits is exact in binary floating point
 _INDEX_END: Final = 2**32 - 1  # the first integer that ECMAScript does not sort as an index
@@ -24,10 +24,6 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
-
-
-class NotUnderstood(Exception):
-    """The text says which part; it repeats nothing of it."""
 
 
 class Number(str):
@@ -167,26 +163,10 @@ def _is_deeper_than(levels: int, value: Any) -> bool:
     )
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a name is given twice")
-    return content
-
-
 def _number(literal: str) -> Number:
     if len(literal) > NUMBER_CHARACTERS_MAX:
         raise ValueError("an endless number")
     return Number(literal)
 
 
-def _refuse(_: str) -> None:
-    raise ValueError("not a number JSON knows")
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_once_each,
-    parse_int=_number,
-    parse_float=_number,
-    parse_constant=_refuse,
-)
+_DECODER: Final = decoder_of(_number, _number)

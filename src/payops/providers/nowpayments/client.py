@@ -31,7 +31,8 @@ from payops.infra.http import (
 from payops.kernel.money import Money
 from payops.kernel.retrying import Backoff
 from payops.providers.nowpayments import wire
-from payops.providers.nowpayments.canonical import NotUnderstood, Object, parse
+from payops.providers.nowpayments.canonical import parse
+from payops.providers.reading import NotUnderstood, Object
 from payops.providers.refusing import CREDENTIAL, is_decision
 
 QUESTIONS: Final = Backoff(

@@ -17,10 +17,10 @@ from typing import Final
 import structlog
 
 from payops.deposits.ports import Coin, NoAnswer
-from payops.providers.nowpayments.canonical import NotUnderstood
 from payops.providers.nowpayments.client import NowPaymentsClient, Unanswered
 from payops.providers.nowpayments.remembering import Memory
 from payops.providers.nowpayments.wire import CoinRecord
+from payops.providers.reading import NotUnderstood
 
 COINS_SECONDS: Final = 300
 RETRY_SECONDS: Final = 15  # after a failure, until the provider is asked again

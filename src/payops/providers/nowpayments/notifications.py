@@ -13,8 +13,9 @@ import structlog
 
 from payops.deposits.ports import Notice
 from payops.providers.nowpayments import canonical
-from payops.providers.nowpayments.canonical import Form, NotUnderstood, Object
+from payops.providers.nowpayments.canonical import Form
 from payops.providers.nowpayments.payments import snapshot_of
+from payops.providers.reading import NotUnderstood, Object
 from payops.providers.signatures import Secrets
 from payops.webhooks.ports import Unreadable
 

@@ -9,8 +9,8 @@ from typing import Final
 from payops.deposits.domain.states import SETTLED, State
 from payops.deposits.ports import Arrival, Opened, Snapshot, left_out
 from payops.providers.nowpayments import wire
-from payops.providers.nowpayments.canonical import NotUnderstood, Object
 from payops.providers.nowpayments.coins import network_of
+from payops.providers.reading import NotUnderstood, Object
 
 WRONG_ASSET: Final = "wrong_asset"
 

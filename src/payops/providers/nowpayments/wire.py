@@ -15,11 +15,11 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from payops.deposits.domain.prices import StatedPrice, stated
-from payops.providers.nowpayments.canonical import NotUnderstood, Number, Object, parse
+from payops.providers.nowpayments.canonical import Number, parse
+from payops.providers.reading import NotUnderstood, Object, shortened
 
 T = TypeVar("T")
 
-TEXT_CHARACTERS_MAX: Final = 1000
 WORD_CHARACTERS_MAX: Final = 255
 URL_CHARACTERS_MAX: Final = 2048
 CHILDREN_MAX: Final = 100
@@ -327,8 +327,7 @@ def _words(content: Object, *names: str) -> str:
         value = "; ".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str):
         return ""
-    # Neither half a character nor a NUL can be stored.
-    return value[:TEXT_CHARACTERS_MAX].encode(errors="replace").decode().replace("\0", "")
+    return shortened(value)
 
 
 def _is_plain(value: Any) -> bool:
