@@ -22,7 +22,6 @@ from payops.cli.running import (
 )
 
 if TYPE_CHECKING:
-    from payops.audit.service import Entry
     from payops.bootstrap import Services
     from payops.ops.exporting.writing import Exported
 
@@ -47,24 +46,10 @@ def list_records(  # noqa: PLR0917 - typer passes options by name
     as_json: Json = False,
 ) -> None:
     """What was done, by whom, to what; newest first."""
-    from payops.audit import service
-    from payops.infra.web.replies import page_of, read_cursor
-    from payops.ops.schemas import AuditReply
+    from payops.ops.records import Acts, acts
 
-    async def work(services: "Services") -> "list[Entry]":
-        async with services.db.transaction(read_only=True) as tx:
-            return await service.history(
-                tx,
-                user_id=user,
-                subject=subject,
-                kind=kind,
-                request_id=request_id,
-                before=read_cursor(cursor),
-                limit=limit + 1,
-            )
-
-    found = with_services(work)
-    page = page_of([AuditReply.of(entry) for entry in found], [one.id for one in found], limit)
+    wanted = Acts(user_id=user, subject=subject, kind=kind, request_id=request_id)
+    page = with_services(lambda services: acts(services.db, wanted, cursor, limit))
     if as_json:
         print_reply(page)
         return

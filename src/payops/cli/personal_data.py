@@ -26,7 +26,7 @@ from payops.pii.domain import Purpose
 
 if TYPE_CHECKING:
     from payops.bootstrap import Services
-    from payops.pii.service import Erasure, Finding, Recorded, Rotated
+    from payops.pii.service import Erasure, Finding, Rotated
 
 app = typer.Typer(help="Personal data", no_args_is_help=True, rich_markup_mode=None)
 
@@ -95,24 +95,10 @@ def accesses(  # noqa: PLR0917 - typer passes options by name
     as_json: Json = False,
 ) -> None:
     """Each read of personal data, newest first; what was read is not part of it."""
-    from payops.infra.web.replies import page_of, read_cursor
-    from payops.ops.schemas import AccessReply
-    from payops.pii import service
+    from payops.ops.records import Reads, reads
 
-    async def work(services: "Services") -> "list[Recorded]":
-        async with services.db.transaction(read_only=True) as tx:
-            return await service.accesses(
-                tx,
-                user_id=user,
-                actor=who,
-                purpose=purpose,
-                subject=subject,
-                before=read_cursor(cursor),
-                limit=limit + 1,
-            )
-
-    found = with_services(work)
-    page = page_of([AccessReply.of(one) for one in found], [one.id for one in found], limit)
+    wanted = Reads(user_id=user, actor=who, purpose=purpose, subject=subject)
+    page = with_services(lambda services: reads(services.db, wanted, cursor, limit))
     if as_json:
         print_reply(page)
         return

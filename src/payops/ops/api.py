@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from payops.access.domain import USER_ID_PATTERN, Principal, Scope
 from payops.access.errors import ScopeMissing
-from payops.audit import service as audit
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import (
     JSON,
@@ -19,12 +18,13 @@ from payops.infra.web.replies import (
     read_cursor,
 )
 from payops.infra.web.wire import problems
-from payops.ops import service
+from payops.ops import records, service
 from payops.ops.access import FOUND, READ, Auditor, Reader, Writer
 from payops.ops.alerting import add_alerts
 from payops.ops.books import add_books
 from payops.ops.doubting import add_doubts
 from payops.ops.personal_data import add_personal_data
+from payops.ops.records import Acts, Reads
 from payops.ops.schemas import (
     AccessReply,
     AccountReply,
@@ -36,7 +36,6 @@ from payops.ops.schemas import (
 )
 from payops.ops.service import Operations, Search
 from payops.ops.service.notifications import delivery_id_of
-from payops.pii import service as pii
 from payops.pii.domain import Purpose
 from payops.webhooks import domain as webhooks
 from payops.webhooks import service as inbox
@@ -242,17 +241,8 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
         limit: Limit = 20,
         cursor: Cursor = None,
     ) -> Response:
-        async with operations.db.transaction(read_only=True) as tx:
-            found = await audit.history(
-                tx,
-                user_id=user_id,
-                subject=subject,
-                kind=kind,
-                request_id=request_id,
-                before=read_cursor(cursor),
-                limit=limit + 1,
-            )
-        return answer(page_of([AuditReply.of(e) for e in found], [e.id for e in found], limit))
+        wanted = Acts(user_id=user_id, subject=subject, kind=kind, request_id=request_id)
+        return answer(await records.acts(operations.db, wanted, cursor, limit))
 
     @routes.get(
         "/pii-access",
@@ -270,17 +260,8 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
         limit: Limit = 20,
         cursor: Cursor = None,
     ) -> Response:
-        async with operations.db.transaction(read_only=True) as tx:
-            found = await pii.accesses(
-                tx,
-                user_id=user_id,
-                actor=actor,
-                purpose=purpose,
-                subject=subject,
-                before=read_cursor(cursor),
-                limit=limit + 1,
-            )
-        return answer(page_of([AccessReply.of(a) for a in found], [a.id for a in found], limit))
+        wanted = Reads(user_id=user_id, actor=actor, purpose=purpose, subject=subject)
+        return answer(await records.reads(operations.db, wanted, cursor, limit))
 
 
 def _require(principal: Principal, scope: Scope) -> None:

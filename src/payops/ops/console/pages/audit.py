@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from payops.audit import service as audit
 from payops.infra.web.context import context_of
-from payops.infra.web.replies import Cursor, page_of, read_cursor
+from payops.infra.web.replies import Cursor
 from payops.infra.web.wire import Wire
+from payops.ops import records
 from payops.ops.console.forms import Posted
 from payops.ops.console.parts import Console
 from payops.ops.console.queries import PAGE, Filled, Text, UserId, filters_of
@@ -18,9 +18,8 @@ from payops.ops.console.rendering import page
 from payops.ops.console.signing import Auditor
 from payops.ops.exporting.api import archive_of
 from payops.ops.personal_data import report
+from payops.ops.records import Acts, Reads
 from payops.ops.reports.domain import FIRST_DATE, Day
-from payops.ops.schemas import AccessReply, AuditReply
-from payops.pii import service as pii
 from payops.pii.domain import Purpose
 
 _LAST_DATE: Final = date(2999, 12, 31)  # a calendar that ends is no period's end
@@ -41,7 +40,7 @@ def add_audit(routes: APIRouter, console: Console) -> None:
 
 def _add_records(routes: APIRouter, console: Console) -> None:
     @routes.get("/audit", operation_id="consoleAudit")
-    async def records(
+    async def show_records(
         request: Request,
         _: Auditor,
         user_id: UserId = None,
@@ -50,20 +49,11 @@ def _add_records(routes: APIRouter, console: Console) -> None:
         request_id: Annotated[Text, Query(alias="requestId")] = None,
         cursor: Cursor = None,
     ) -> Response:
-        async with console.operations.db.transaction(read_only=True) as tx:
-            found = await audit.history(
-                tx,
-                user_id=user_id,
-                subject=subject,
-                kind=kind,
-                request_id=request_id,
-                before=read_cursor(cursor),
-                limit=PAGE + 1,
-            )
+        wanted = Acts(user_id=user_id, subject=subject, kind=kind, request_id=request_id)
         return page(
             request,
             "audit.html",
-            reply=page_of([AuditReply.of(e) for e in found], [e.id for e in found], PAGE),
+            reply=await records.acts(console.operations.db, wanted, cursor, PAGE),
             wanted={"userId": user_id, "subject": subject, "kind": kind, "requestId": request_id},
             query=filters_of(request),
         )
@@ -71,7 +61,7 @@ def _add_records(routes: APIRouter, console: Console) -> None:
 
 def _add_reads(routes: APIRouter, console: Console) -> None:
     @routes.get("/audit/reads", operation_id="consolePersonalDataReads")
-    async def reads(
+    async def show_reads(
         request: Request,
         _: Auditor,
         user_id: UserId = None,
@@ -81,20 +71,11 @@ def _add_reads(routes: APIRouter, console: Console) -> None:
         days: Annotated[int, Query(ge=1, le=366)] = 7,
         cursor: Cursor = None,
     ) -> Response:
-        async with console.operations.db.transaction(read_only=True) as tx:
-            found = await pii.accesses(
-                tx,
-                user_id=user_id,
-                actor=actor,
-                purpose=purpose,
-                subject=subject,
-                before=read_cursor(cursor),
-                limit=PAGE + 1,
-            )
+        wanted = Reads(user_id=user_id, actor=actor, purpose=purpose, subject=subject)
         return page(
             request,
             "reads.html",
-            reply=page_of([AccessReply.of(a) for a in found], [a.id for a in found], PAGE),
+            reply=await records.reads(console.operations.db, wanted, cursor, PAGE),
             counted=await report(console.operations, days),
             wanted={"userId": user_id, "actor": actor, "subject": subject},
             purpose=purpose,
