@@ -16,3 +16,5 @@ PersonalDataReader = Annotated[Principal, Depends(requires(Scope.PII_READ))]
 
 READ = problems(401, 403, 422, 429, 503)
 FOUND = problems(401, 403, 404, 422, 429, 503)  # of one thing, which may not be there
+ACT = problems(401, 403, 404, 409, 422, 429, 503)
+ACT_WITH_BODY = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)

@@ -15,9 +15,9 @@ from payops.infra.db import Tx
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Limit, answer
-from payops.infra.web.wire import Wire, WireReply, accepts, problems
+from payops.infra.web.wire import Wire, WireReply, accepts
 from payops.ops import service
-from payops.ops.access import Reader, Writer
+from payops.ops.access import ACT, ACT_WITH_BODY, READ, Reader, Writer
 from payops.ops.approvals.schemas import Reason
 from payops.ops.service import Operations
 
@@ -75,7 +75,7 @@ def add_alerts(routes: APIRouter, operations: Operations) -> None:
         response_model=AlertsReply,
         operation_id="opsListAlerts",
         summary="Open alerts, the most severe first; or past ones, the newest first",
-        responses=problems(401, 403, 422, 429, 503),
+        responses=READ,
     )
     async def list_alerts(
         _: Reader,
@@ -93,7 +93,7 @@ def add_alerts(routes: APIRouter, operations: Operations) -> None:
         response_model=AlertReply,
         operation_id="opsAcknowledgeAlert",
         summary="Say that somebody is at it, so that nobody is reminded",
-        responses=problems(401, 403, 404, 409, 422, 429, 503),
+        responses=ACT,
     )
     async def acknowledge_alert(request: Request, principal: Writer, id: ShownId) -> Response:
         alert = await service.acknowledge(
@@ -106,7 +106,7 @@ def add_alerts(routes: APIRouter, operations: Operations) -> None:
         response_model=AlertReply,
         operation_id="opsResolveAlert",
         summary="End an alert whose cause is over, and say why; it is told again if it comes back",
-        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(CloseRequest),
     )
     async def resolve_alert(

@@ -17,9 +17,8 @@ from payops.infra.web.replies import (
     page_of,
     read_cursor,
 )
-from payops.infra.web.wire import problems
 from payops.ops import records, service
-from payops.ops.access import FOUND, READ, Auditor, Reader, Writer
+from payops.ops.access import ACT, FOUND, READ, Auditor, Reader, Writer
 from payops.ops.alerting import add_alerts
 from payops.ops.books import add_books
 from payops.ops.doubting import add_doubts
@@ -46,8 +45,6 @@ TxId = Annotated[str, Path(alias="txId")]
 UserId = Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)]
 Text = Annotated[str | None, Query(min_length=1, max_length=128)]
 RequestId = Annotated[str | None, Query(alias="requestId", min_length=1, max_length=128)]
-
-_ACT = problems(401, 403, 404, 409, 422, 429, 503)
 
 
 def router(operations: Operations) -> APIRouter:
@@ -132,7 +129,7 @@ def _add_withdrawal(routes: APIRouter, operations: Operations) -> None:
         response_model=WithdrawalReply,
         operation_id="opsRetryWithdrawal",
         summary="Have a withdrawal sent or asked about now, as its state allows",
-        responses=_ACT,
+        responses=ACT,
     )
     async def retry_withdrawal(request: Request, principal: Writer, tx_id: TxId) -> Response:
         withdrawal = await service.retry(
@@ -180,7 +177,7 @@ def _add_webhooks(routes: APIRouter, operations: Operations) -> None:
         response_model=WebhookReply,
         operation_id="opsReplayWebhook",
         summary="Let a kept notification have its effect now",
-        responses=_ACT,
+        responses=ACT,
     )
     async def replay_webhook(request: Request, principal: Writer, id: str) -> Response:
         delivery = await service.replay(
@@ -210,7 +207,7 @@ def _add_jobs(routes: APIRouter, operations: Operations) -> None:
         response_model=StartedReply,
         operation_id="opsRunJob",
         summary="Run a job now, on this replica",
-        responses=_ACT,
+        responses=ACT,
     )
     async def run_job(request: Request, principal: Writer, name: str) -> Response:
         run = await service.start_job(

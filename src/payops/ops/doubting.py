@@ -10,11 +10,11 @@ from starlette.responses import Response
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import MoneyReply, answer
-from payops.infra.web.wire import Wire, WireReply, accepts, problems
+from payops.infra.web.wire import Wire, WireReply, accepts
 from payops.kernel.errors import Fault, Invalid
 from payops.kernel.money import KES, Money
 from payops.ops import service
-from payops.ops.access import Writer
+from payops.ops.access import ACT_WITH_BODY, Writer
 from payops.ops.approvals.schemas import Reason
 from payops.ops.service import Operations, Queued
 
@@ -69,7 +69,7 @@ def add_doubts(routes: APIRouter, operations: Operations) -> None:
         response_model=DoubtReply,
         operation_id="opsDoubtWithdrawals",
         summary="After a failover or a restore: have what is queued asked about instead of sent",
-        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(DoubtRequest),
     )
     async def doubt_withdrawals(

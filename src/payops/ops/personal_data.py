@@ -11,9 +11,9 @@ from payops.access.domain import Principal
 from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
-from payops.infra.web.wire import Wire, WireReply, accepts, problems
+from payops.infra.web.wire import Wire, WireReply, accepts
 from payops.ops import service
-from payops.ops.access import Auditor, PersonalDataReader
+from payops.ops.access import ACT_WITH_BODY, READ, Auditor, PersonalDataReader
 from payops.ops.service import Operations
 from payops.pii import service as pii
 from payops.pii.domain import Access, Purpose, prefix_of
@@ -83,7 +83,7 @@ def add_personal_data(routes: APIRouter, operations: Operations) -> None:
         response_model=PhoneReply,
         operation_id="opsOpenPhoneNumber",
         summary="Show the phone number of a withdrawal; the purpose is recorded and counted",
-        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(OpeningRequest),
     )
     async def open_phone_number(
@@ -101,7 +101,7 @@ def add_personal_data(routes: APIRouter, operations: Operations) -> None:
         response_model=BodyReply,
         operation_id="opsOpenWebhookBody",
         summary="Show what a provider sent; the purpose is recorded and counted",
-        responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(OpeningRequest),
     )
     async def open_webhook_body(
@@ -118,7 +118,7 @@ def add_personal_data(routes: APIRouter, operations: Operations) -> None:
         response_model=AccessReport,
         operation_id="opsReportPersonalDataAccess",
         summary="Who read personal data for what, counted",
-        responses=problems(401, 403, 422, 429, 503),
+        responses=READ,
     )
     async def report_accesses(
         _: Auditor,

@@ -12,8 +12,8 @@ from payops.idempotency.api import HEADER, IdempotencyKey, respond
 from payops.infra.web.body import json_body, parse
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Cursor, Limit, PageReply, answer, page_of, read_cursor
-from payops.infra.web.wire import accepts, problems
-from payops.ops.access import READ, Approver, Reader, Writer
+from payops.infra.web.wire import accepts
+from payops.ops.access import ACT_WITH_BODY, READ, Approver, Reader, Writer
 from payops.ops.approvals.refunding import Refunding
 from payops.ops.approvals.schemas import (
     ApprovalReply,
@@ -30,8 +30,6 @@ from payops.ops.approvals.service import ApprovalDesk
 TxId = Annotated[str, Path(alias="txId")]
 InvoiceId = Annotated[str, Path(alias="invoiceId")]
 
-_ASK = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
-_DECIDE = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
 _PENDING = 202
 
 
@@ -79,7 +77,7 @@ def _add_withdrawals(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=PendingReply,
         operation_id="opsResolveWithdrawal",
         summary="Have an unclear payout settled as paid or not paid; another person approves",
-        responses=_ASK,
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(ResolveRequest),
     )
     async def resolve_withdrawal(
@@ -103,7 +101,7 @@ def _add_withdrawals(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=PendingReply,
         operation_id="opsRefundWithdrawal",
         summary="Have a completed payout given back, once; another person approves",
-        responses=_ASK,
+        responses=ACT_WITH_BODY,
         openapi_extra={**accepts(RefundRequest), "parameters": [HEADER]},
     )
     async def refund_withdrawal(
@@ -131,7 +129,7 @@ def _add_losses(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=PendingReply,
         operation_id="opsWriteOffWithdrawal",
         summary="Have a payout accepted as paid that was given back; another person approves",
-        responses=_ASK,
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(WriteOffRequest),
     )
     async def write_off_withdrawal(
@@ -157,7 +155,7 @@ def _add_invoices(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=PendingReply,
         operation_id="opsResolveInvoice",
         summary="Have a deposit in review credited or dismissed; another person approves",
-        responses=_ASK,
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(ReviewRequest),
     )
     async def resolve_invoice(
@@ -196,7 +194,7 @@ def _add_decisions(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=ApprovalReply,
         operation_id="opsApprove",
         summary="Allow what another person asked for; it is done at once",
-        responses=_DECIDE,
+        responses=ACT_WITH_BODY,
         openapi_extra=_optional_body(),
     )
     async def approve(request: Request, principal: Approver, id: str, body: Decision) -> Response:
@@ -213,7 +211,7 @@ def _add_decisions(routes: APIRouter, api: ApprovalsApi) -> None:
         response_model=ApprovalReply,
         operation_id="opsReject",
         summary="Close what another person asked for, without effect",
-        responses=_DECIDE,
+        responses=ACT_WITH_BODY,
         openapi_extra=_optional_body(),
     )
     async def reject(request: Request, principal: Approver, id: str, body: Decision) -> Response:

@@ -13,9 +13,8 @@ from starlette.responses import Response, StreamingResponse
 
 from payops.infra.db import Database
 from payops.infra.web.context import context_of
-from payops.infra.web.wire import problems
 from payops.kernel.moments import in_utc
-from payops.ops.access import Auditor
+from payops.ops.access import READ, Auditor
 from payops.ops.exporting.writing import export
 from payops.ops.reports.files import chunks, spool
 
@@ -30,7 +29,7 @@ def router(db: Database) -> APIRouter:
         response_class=StreamingResponse,
         responses={
             200: {"content": {"application/zip": {}}, "description": "Check it offline"},
-            **problems(401, 403, 422, 429, 503),
+            **READ,
         },
     )
     async def export_audit(

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
 from payops.infra.web.replies import answer
-from payops.infra.web.wire import problems
-from payops.ops.access import Reader
+from payops.ops.access import READ, Reader
 from payops.ops.reports.domain import Day
 from payops.ops.reports.files import chunks, spool
 from payops.ops.reports.schemas import DailyReply
@@ -30,7 +29,7 @@ def router(reports: Reports) -> APIRouter:
         summary="Payouts and deposits of a day in Nairobi; JSON, CSV or XLSX",
         responses={
             200: {"content": {media_type: {} for media_type in _TYPES.values()}},
-            **problems(401, 403, 422, 429, 503),
+            **READ,
         },
     )
     async def daily_report(

@@ -8,8 +8,7 @@ from starlette.responses import Response
 from payops.access.domain import USER_ID_PATTERN, Scope
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Limit, answer
-from payops.infra.web.wire import problems
-from payops.ops.access import Reader
+from payops.ops.access import READ, Reader
 from payops.ops.search.schemas import FoundReply
 from payops.ops.search.service import LENGTH_MAX, Question, search
 from payops.ops.service import Operations
@@ -23,7 +22,7 @@ def router(operations: Operations) -> APIRouter:
         response_model=FoundReply,
         operation_id="opsSearch",
         summary="Find a withdrawal, a deposit or a user by any name",
-        responses=problems(401, 403, 422, 429, 503),
+        responses=READ,
     )
     async def find(
         request: Request,

@@ -12,7 +12,7 @@ from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import Wire, WireReply, accepts, problems
-from payops.ops.access import Reader, Writer
+from payops.ops.access import ACT_WITH_BODY, Reader, Writer
 from payops.ops.approvals.api import person_of
 from payops.ops.approvals.schemas import PendingReply
 from payops.ops.switches.service import SwitchDesk
@@ -69,7 +69,7 @@ def router(desk: SwitchDesk) -> APIRouter:
         summary="Halt a flow or a provider at once, or ask another person to let it go on",
         responses={
             202: {"model": PendingReply, "description": "Resuming waits for approval"},
-            **problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+            **ACT_WITH_BODY,
         },
         openapi_extra=accepts(SwitchRequest),
     )

@@ -11,7 +11,7 @@ from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import accepts, problems
-from payops.ops.access import Reader, Writer
+from payops.ops.access import READ, Reader, Writer
 from payops.ops.approvals.api import person_of
 from payops.ops.approvals.schemas import PendingReply
 from payops.ops.service import Operations
@@ -42,7 +42,7 @@ def _add_reads(routes: APIRouter, operations: Operations) -> None:
         response_model=UserReply,
         operation_id="opsGetUser",
         summary="A user's block, wallets, devices and newest withdrawals",
-        responses=problems(401, 403, 422, 429, 503),
+        responses=READ,
     )
     async def get_user(_: Reader, user_id: UserId) -> Response:
         return answer(UserReply.of(await service.show_user(operations, user_id)))

@@ -12,7 +12,7 @@ from payops.infra.web.body import json_body
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import answer
 from payops.infra.web.wire import accepts, problems
-from payops.ops.access import READ, Approver, Reader, Writer
+from payops.ops.access import ACT, ACT_WITH_BODY, READ, Approver, Reader, Writer
 from payops.ops.velocity.schemas import (
     BacktestReply,
     BacktestRequest,
@@ -30,8 +30,6 @@ from payops.ops.velocity.service import Actor, VelocityDesk
 RuleName = Annotated[str, Path(alias="rule", max_length=64)]
 ChangeId = Annotated[str, Path(alias="changeId", max_length=64)]
 
-_WRITE = problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
-_DECIDE = problems(401, 403, 404, 409, 422, 429, 503)
 _PENDING_APPROVAL = 202
 
 
@@ -89,7 +87,7 @@ def _add_rules(routes: APIRouter, desk: VelocityDesk) -> None:
         response_model=VersionReply,
         operation_id="opsMakeVelocityRule",
         summary="A new rule, in force at once",
-        responses=_WRITE,
+        responses=ACT_WITH_BODY,
         openapi_extra=accepts(RuleRequest),
     )
     async def make_rule(
@@ -108,7 +106,7 @@ def _add_rules(routes: APIRouter, desk: VelocityDesk) -> None:
         summary="Change a rule: at once when stricter, by a second person's approval when looser",
         responses={
             _PENDING_APPROVAL: {"model": PendingReply, "description": "Waits for approval"},
-            **_WRITE,
+            **ACT_WITH_BODY,
         },
         openapi_extra=accepts(ChangeRequest),
     )
@@ -147,7 +145,7 @@ def _add_changes(routes: APIRouter, desk: VelocityDesk) -> None:
         response_model=VersionReply,
         operation_id="opsApproveVelocityChange",
         summary="Put another person's change into force",
-        responses=_DECIDE,
+        responses=ACT,
     )
     async def approve_change(
         request: Request, principal: Approver, change_id: ChangeId
@@ -160,7 +158,7 @@ def _add_changes(routes: APIRouter, desk: VelocityDesk) -> None:
         response_model=ChangeReply,
         operation_id="opsRejectVelocityChange",
         summary="Close a change without effect; one's own is taken back",
-        responses=_DECIDE,
+        responses=ACT,
     )
     async def reject_change(request: Request, principal: Approver, change_id: ChangeId) -> Response:
         rejected = await desk.reject(change_id, _by(principal, request))
