@@ -9,9 +9,10 @@ accepts no other kind.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
+from fastapi import Query
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.routing import iter_route_contexts
@@ -19,13 +20,15 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from payops.access.domain import Principal, Scope, looks_like_key
+from payops.access.domain import USER_ID_PATTERN, Principal, Scope, looks_like_key
 from payops.access.errors import CredentialsRefused, ScopeMissing
 from payops.access.service import Authenticator
 from payops.infra.web.address import network_of
 from payops.infra.web.context import context_of
 from payops.infra.web.limiting import RateLimit
 from payops.kernel.errors import Unauthenticated
+
+OfUser = Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)]
 
 
 @dataclass(frozen=True, slots=True)

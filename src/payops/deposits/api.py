@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import HTMLResponse, Response
 
-from payops.access.api import public, requires
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope, acting_for
+from payops.access.api import OfUser, public, requires
+from payops.access.domain import Principal, Scope, acting_for
 from payops.deposits.addresses import networks
 from payops.deposits.domain.invoices import Checkout, read
 from payops.deposits.domain.states import State
@@ -138,7 +138,7 @@ def _add_reads(routes: APIRouter, api: DepositsApi) -> None:
     )
     async def list_invoices(
         principal: Reader,
-        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        user_id: OfUser = None,
         status: State | None = None,
         limit: Limit = 20,
         cursor: Cursor = None,

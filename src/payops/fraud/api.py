@@ -3,11 +3,11 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope, acting_for
+from payops.access.api import OfUser, requires
+from payops.access.domain import Principal, Scope, acting_for
 from payops.fraud.domain.devices import read_device, read_verification
 from payops.fraud.errors import DeviceNotFound, VerificationNotFound
 from payops.fraud.schemas import CodeRequest, ConfirmedReply, DeviceReply, DevicesReply
@@ -30,7 +30,6 @@ FINGERPRINT_HEADER: Final = {
 
 Reader = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_READ))]
 Writer = Annotated[Principal, Depends(requires(Scope.WITHDRAWALS_WRITE))]
-UserId = Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)]
 
 
 def router(db: Database, devices: Devices) -> APIRouter:
@@ -48,7 +47,7 @@ def _add_devices(routes: APIRouter, db: Database) -> None:
         summary="The devices a user withdraws from",
         responses=problems(401, 403, 422, 429, 503),
     )
-    async def list_devices(principal: Reader, user_id: UserId = None) -> Response:
+    async def list_devices(principal: Reader, user_id: OfUser = None) -> Response:
         user = acting_for(principal, user_id, pointer="/query/userId")
         async with db.transaction(read_only=True) as tx:
             found = await service.devices_of(tx, user)
@@ -65,7 +64,7 @@ def _add_devices(routes: APIRouter, db: Database) -> None:
         request: Request,
         principal: Writer,
         device_id: Annotated[str, Path(alias="deviceId", max_length=64)],
-        user_id: UserId = None,
+        user_id: OfUser = None,
     ) -> Response:
         user = acting_for(principal, user_id, pointer="/query/userId")
         known = _device_id(device_id)

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope
+from payops.access.api import OfUser
+from payops.access.domain import Principal, Scope
 from payops.access.errors import ScopeMissing
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import (
@@ -42,7 +43,6 @@ from payops.withdrawals.domain import State
 from payops.withdrawals.schemas import WithdrawalReply
 
 TxId = Annotated[str, Path(alias="txId")]
-UserId = Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)]
 Text = Annotated[str | None, Query(min_length=1, max_length=128)]
 RequestId = Annotated[str | None, Query(alias="requestId", min_length=1, max_length=128)]
 
@@ -72,7 +72,7 @@ def _add_search(routes: APIRouter, operations: Operations) -> None:
     async def find_withdrawals(
         request: Request,
         principal: Reader,
-        user_id: UserId = None,
+        user_id: OfUser = None,
         status: State | None = None,
         phone: Annotated[
             str | None, Query(max_length=64, description="In any spelling; needs `pii:read`")
@@ -231,7 +231,7 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
     )
     async def list_audit(
         _: Auditor,
-        user_id: UserId = None,
+        user_id: OfUser = None,
         subject: Text = None,
         kind: Text = None,
         request_id: RequestId = None,
@@ -250,7 +250,7 @@ def _add_records(routes: APIRouter, operations: Operations) -> None:
     )
     async def list_accesses(
         _: Auditor,
-        user_id: UserId = None,
+        user_id: OfUser = None,
         actor: Text = None,
         purpose: Purpose | None = None,
         subject: Text = None,

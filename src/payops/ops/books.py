@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from payops.access.domain import USER_ID_PATTERN
+from payops.access.api import OfUser
 from payops.audit import service as audit
 from payops.audit.domain import Head, Verification
 from payops.infra.db import Database
@@ -79,7 +79,7 @@ def add_books(routes: APIRouter, operations: Operations) -> None:
     )
     async def list_balances(
         _: Reader,
-        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        user_id: OfUser = None,
         at: Annotated[
             AwareDatetime | None, Query(description="As the user's wallets stood then")
         ] = None,

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from payops.access.api import requires
-from payops.access.domain import USER_ID_PATTERN, Principal, Scope, acting_for
+from payops.access.api import OfUser, requires
+from payops.access.domain import Principal, Scope, acting_for
 from payops.fraud.api import FINGERPRINT, FINGERPRINT_HEADER
 from payops.fraud.service.devices import Devices
 from payops.idempotency.api import HEADER, IdempotencyKey, respond
@@ -144,7 +144,7 @@ def _add_reads(routes: APIRouter, api: WithdrawalsApi) -> None:
     )
     async def list_withdrawals(
         principal: Reader,
-        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        user_id: OfUser = None,
         status: State | None = None,
         limit: Limit = 20,
         cursor: Cursor = None,

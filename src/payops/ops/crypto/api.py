@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from payops.access.domain import USER_ID_PATTERN
+from payops.access.api import OfUser
 from payops.deposits.api import id_of
 from payops.deposits.domain.states import State
 from payops.deposits.schemas import InvoiceReply
@@ -56,7 +56,7 @@ def _add_invoices(routes: APIRouter, desk: CryptoDesk) -> None:
     )
     async def find_invoices(
         _: Reader,
-        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        user_id: OfUser = None,
         status: State | None = None,
         q: Annotated[
             str | None,

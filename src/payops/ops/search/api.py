@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from payops.access.domain import USER_ID_PATTERN, Scope
+from payops.access.api import OfUser
+from payops.access.domain import Scope
 from payops.infra.web.context import context_of
 from payops.infra.web.replies import Limit, answer
 from payops.ops.access import READ, Reader
@@ -36,7 +37,7 @@ def router(operations: Operations) -> APIRouter:
                 "idempotency key, or a phone number in any spelling (needs `pii:read`)",
             ),
         ],
-        user_id: Annotated[str | None, Query(alias="userId", pattern=USER_ID_PATTERN)] = None,
+        user_id: OfUser = None,
         limit: Limit = 20,
     ) -> Response:
         asked = Question(
