@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.listening import listening
+
 OK = "200 OK\r\ncontent-length: 2\r\n\r\nok"
 ACCEPTED = '202 Accepted\r\ncontent-length: 20\r\n\r\n{"status":"success"}'
 HANG = "hang"
@@ -30,13 +32,8 @@ class Collector:
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                await self._exchange(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        while True:
+            await self._exchange(reader, writer)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -58,26 +55,5 @@ class Collector:
 @asynccontextmanager
 async def collector(*answers: str, usual: str = OK) -> AsyncIterator[Collector]:
     running = Collector(usual, list(answers))
-    sessions: set[asyncio.Task[None]] = set()
-
-    async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        sessions.add(task)
-        try:
-            await running.serve(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the test is over
-        finally:
-            sessions.discard(task)
-
-    server = await asyncio.start_server(session, "127.0.0.1", 0)
-    running.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(running.serve) as running.port:
         yield running
-    finally:
-        server.close()
-        for task in list(sessions):
-            task.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
-        await server.wait_closed()

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.listening import listening
+
 
 @dataclass
 class Relay:
@@ -32,14 +34,6 @@ class Relay:
     was_encrypted: list[bool] = field(default_factory=list)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._session(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
-        finally:
-            writer.close()
-
-    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         recipients: list[str] = []
         await self._answer(writer, self.says.get("CONNECT", "220 loopback ESMTP"))
         while line := (await reader.readuntil(b"\r\n")).decode().strip():
@@ -102,29 +96,8 @@ async def relay(
 ) -> AsyncIterator[Relay]:
     """A running relay; ``tls`` from the first byte, ``starttls`` when asked."""
     running = Relay(says=dict(says or {}), starttls=starttls)
-    sessions: set[asyncio.Task[None]] = set()
-
-    async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        sessions.add(task)
-        try:
-            await running.talk(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the test is over
-        finally:
-            sessions.discard(task)
-
-    server = await asyncio.start_server(session, "127.0.0.1", 0, ssl=tls)
-    running.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(running.talk, tls) as running.port:
         yield running
-    finally:
-        server.close()
-        for task in list(sessions):
-            task.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
-        await server.wait_closed()
 
 
 def certificates(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

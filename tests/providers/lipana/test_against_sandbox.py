@@ -34,6 +34,7 @@ from payops.withdrawals.ports import (
     Report,
     Taken,
 )
+from tests.support.listening import listening
 from tests.support.waiting import eventually, free_port
 
 SECRET = "sandbox-test-secret"
@@ -48,30 +49,21 @@ class Merchant:
         self.url = ""
 
     async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                named = (line.partition(": ") for line in lines if line)
-                headers = {name.lower(): value for name, _, value in named}
-                body = await reader.readexactly(int(headers["content-length"]))
-                self.calls.append((first.split(" ")[1], headers, body))
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        while True:
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            named = (line.partition(": ") for line in lines if line)
+            headers = {name.lower(): value for name, _, value in named}
+            body = await reader.readexactly(int(headers["content-length"]))
+            self.calls.append((first.split(" ")[1], headers, body))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
 @asynccontextmanager
 async def merchant() -> AsyncIterator[Merchant]:
     who = Merchant()
-    server = await asyncio.start_server(who.hear, "127.0.0.1", 0)
-    who.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(who.hear) as port:
+        who.url = f"http://127.0.0.1:{port}"
         yield who
-    finally:
-        server.close()
-        await server.wait_closed()
 
 
 class Shop:

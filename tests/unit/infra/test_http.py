@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -21,8 +21,7 @@ from payops.infra.http import (
     checked_base_url,
     checked_header_value,
 )
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.support.listening import Talk, listening
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -32,20 +31,11 @@ async def server(talk: Talk) -> AsyncIterator[str]:
     """A server that reads each request's head and then does what ``talk`` says."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        await talk(reader, writer)
+        await writer.drain()
 
-    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    finally:
-        listening.close()
-        await listening.wait_closed()
+    async with listening(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def says(*parts: bytes) -> Talk:
