@@ -1,7 +1,5 @@
-"""Whether a notification is the store's, and which invoice it is about."""
+"""Which invoice a notification is about; whether it is the store's: test_raw_signatures.py."""
 
-import hashlib
-import hmac
 import json
 from typing import Any
 
@@ -12,19 +10,7 @@ from payops.providers.btcpay.notifications import BtcPayNotifications
 from payops.webhooks.ports import Unreadable
 from tests.providers.btcpay.examples import INVOICE_ID
 
-SECRET = b"current-secret"
-PREVIOUS = b"previous-secret"
-
 EXAMPLE = b'{"type":"InvoiceSettled","invoiceId":"7s9oXkFqzRkW1vTAJpG4Ge"}'
-
-BODIES = {
-    "compact": b'{"a":1,"b":2}',
-    "spaced": b'{ "a" : 1,\r\n  "b":2 }\n',
-    "another order of names": b'{"b":2,"a":1}',
-    "unicode": '{"name": "Njĩ 🙂 \\u0041"}'.encode(),
-    "not JSON": b"\x00\xff",
-    "empty": b"",
-}
 
 EVENTS: dict[str, dict[str, Any]] = {
     "InvoiceCreated": {},
@@ -44,15 +30,7 @@ EVENTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def source() -> BtcPayNotifications:
-    return BtcPayNotifications((SECRET, PREVIOUS))
-
-
-def signed(body: bytes, secret: bytes = SECRET, algorithm: str = "sha256") -> str:
-    return f"sha256={hmac.new(secret, body, algorithm).hexdigest()}"
-
-
-def headers(signature: str) -> dict[str, str]:
-    return {"btcpay-sig": signature, "content-type": "text/plain"}
+    return BtcPayNotifications((b"current-secret",))
 
 
 def event(name: str, **more: Any) -> bytes:
@@ -70,93 +48,12 @@ def event(name: str, **more: Any) -> bytes:
     return json.dumps(content | more).encode()
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_signature_over_the_raw_bytes_is_authentic(
-    source: BtcPayNotifications, body: bytes
-) -> None:
-    """The bytes count as they came, whatever they mean."""
-    assert source.is_authentic(headers(signed(body)), body)
-
-
 def test_the_signature_is_what_others_compute_too(source: BtcPayNotifications) -> None:
-    """Written down once, made by ``openssl dgst -sha256 -hmac``."""
-    known = "sha256=78fafe8ad67ca1e3ad55581f6bcdae311d8ab886251b3b0f20c4ea05b1fe5f17"
+    """Written down once, made by ``openssl dgst -sha256 -hmac``; without its prefix it is none."""
+    known = "78fafe8ad67ca1e3ad55581f6bcdae311d8ab886251b3b0f20c4ea05b1fe5f17"
 
-    assert source.is_authentic(headers(known), EXAMPLE)
-
-
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_one_changed_byte_is_not_authentic(source: BtcPayNotifications, body: bytes) -> None:
-    """Every byte is covered, the last as well as the first, and so is the length."""
-    signature = headers(signed(body))
-    for position in range(len(body)):
-        changed = bytearray(body)
-        changed[position] ^= 1
-        assert not source.is_authentic(signature, bytes(changed))
-    assert not source.is_authentic(signature, body + b" ")
-
-
-def test_the_same_json_in_other_bytes_is_not_authentic(source: BtcPayNotifications) -> None:
-    """Nothing is normalised before it is verified."""
-    signature = headers(signed(BODIES["compact"]))
-
-    assert not source.is_authentic(signature, BODIES["spaced"])
-    assert not source.is_authentic(signature, BODIES["another order of names"])
-
-
-def test_case_and_previous_secret_are_tolerated(source: BtcPayNotifications) -> None:
-    """Hexadecimal in either case, and the secret that is being replaced."""
-    digits = signed(b"{}").removeprefix("sha256=")
-
-    assert source.is_authentic(headers(f"sha256={digits.upper()}"), b"{}")
-    assert source.is_authentic(headers(signed(b"{}", PREVIOUS)), b"{}")
-
-
-GOOD = signed(b"{}")
-DIGITS = GOOD.removeprefix("sha256=")
-
-
-@pytest.mark.parametrize(
-    "signature",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("sha256=", id="only the prefix"),
-        pytest.param(DIGITS, id="no prefix"),
-        pytest.param(GOOD[:-1], id="one digit short"),
-        pytest.param(GOOD + "0", id="one digit long"),
-        pytest.param(GOOD + "\n", id="line break after"),
-        pytest.param(f" {GOOD}", id="space before"),
-        pytest.param(f"{GOOD}, {GOOD}", id="two headers joined"),
-        pytest.param(f"{signed(b'?')},{GOOD}", id="a wrong and a right one joined"),
-        pytest.param(f"sha512={DIGITS}", id="another prefix"),
-        pytest.param(f"SHA256={DIGITS}", id="prefix in capitals"),
-        pytest.param(f"sha256={'g' * 64}", id="not hexadecimal"),
-        pytest.param(f"sha256={'٠' * 64}", id="digits of another script"),
-        pytest.param(f"sha256={'0' * 64}", id="zeros"),
-        pytest.param(signed(b"{}", algorithm="sha512"), id="sha-512"),
-        pytest.param(signed(b"{}", algorithm="sha512")[:71], id="sha-512 cut to fit"),
-        pytest.param(f"sha256={hashlib.sha256(b'{}').hexdigest()}", id="no key"),
-        pytest.param(signed(b"{}", b""), id="empty key"),
-        pytest.param(signed(b"{}", b"another"), id="another key"),
-    ],
-)
-def test_any_other_signature_is_not_authentic(source: BtcPayNotifications, signature: str) -> None:
-    """One well-formed HMAC-SHA256 under a secret of ours, or nothing."""
-    assert not source.is_authentic(headers(signature), b"{}")
-
-
-def test_a_missing_signature_is_not_authentic(source: BtcPayNotifications) -> None:
-    """An unsigned notification is nobody's, and another provider's header does not count."""
-    assert not source.is_authentic({}, b"{}")
-    assert not source.is_authentic({"x-lipana-signature": GOOD}, b"{}")
-
-
-@pytest.mark.parametrize("secrets", [(), (b"",), (b"", b"")])
-def test_without_a_secret_nothing_is_authentic(secrets: tuple[bytes, ...]) -> None:
-    """An empty secret is no secret: everybody could sign with it."""
-    source = BtcPayNotifications(secrets)
-
-    assert not source.is_authentic(headers(signed(b"{}", b"")), b"{}")
+    assert source.is_authentic({"btcpay-sig": f"sha256={known}"}, EXAMPLE)
+    assert not source.is_authentic({"btcpay-sig": known}, EXAMPLE)
 
 
 @pytest.mark.parametrize("name", EVENTS)
