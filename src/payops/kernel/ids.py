@@ -22,6 +22,7 @@ _TEXT_LENGTH = 26
 _COUNTER_BITS = 12
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
+_SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
 
 _lock = threading.Lock()
 _last = 0  # milliseconds << 12 | counter, so that ids of one process never go backwards
@@ -42,6 +43,16 @@ def floor_id(moment: datetime) -> UUID:
     """The smallest UUIDv7 of ``moment``: everything made before it sorts below."""
     milliseconds = (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(milliseconds=1)
     return UUID(int=milliseconds << 80 | _VERSION_7 | _VARIANT)
+
+
+def id_before(moment: datetime) -> UUID:
+    """Sorts below every id of a row that the database dates ``moment`` or later."""
+    return floor_id(moment - _SKEW_MAX)
+
+
+def id_after(moment: datetime) -> UUID:
+    """Sorts above every id of a row that the database dates before ``moment``."""
+    return floor_id(moment + _SKEW_MAX)
 
 
 def show_id(prefix: str, value: UUID) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from payops.infra.db import Record, Tx
-from payops.kernel.ids import floor_id
+from payops.kernel.ids import id_after, id_before
 from payops.kernel.money import CURRENCIES, Money
 from payops.ledger.domain import (
     Invariant,
@@ -163,7 +163,6 @@ WHERE e.journal_id >= $1 AND e.journal_id < $2 AND j.posted_at >= $3 AND j.poste
     AND e.account NOT LIKE 'wallet:%'
 GROUP BY e.account, e.currency ORDER BY e.account, e.currency
 """
-_SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
 
 _VIOLATION_ROWS_MAX = 20
 
@@ -313,7 +312,7 @@ async def balances_between(tx: Tx, since: datetime, until: datetime) -> list[Bal
 
 async def moved(tx: Tx, since: datetime, until: datetime) -> list[Moved]:
     """What the period did to each account of the house."""
-    first, last = floor_id(since - _SKEW_MAX), floor_id(until + _SKEW_MAX)
+    first, last = id_before(since), id_after(until)
     return [Moved(**dict(row)) for row in await tx.fetch(_MOVED, first, last, since, until)]
 
 

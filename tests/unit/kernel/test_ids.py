@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payops.kernel.ids import floor_id, new_id, read_id, show_id
+from payops.kernel.ids import floor_id, id_after, id_before, new_id, read_id, show_id
 
 # github.com/jetify-com/typeid, spec/valid.json, those whose prefix is a word of ours in form.
 VECTORS = [
@@ -88,3 +88,11 @@ def test_a_moment_is_a_bound_between_ids() -> None:
 
     assert floor_id(now - second) < before < floor_id(now + second)
     assert (7, RFC_4122) == (floor_id(now).version, floor_id(now).variant)
+
+
+def test_a_range_of_ids_forgives_clocks_that_differ() -> None:
+    """By ten minutes at the most, either way."""
+    now = datetime.now(UTC)
+
+    assert floor_id(now - timedelta(minutes=10)) == id_before(now)
+    assert floor_id(now + timedelta(minutes=10)) == id_after(now)

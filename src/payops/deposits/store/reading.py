@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from payops.deposits.store.rows import INVOICE_COLUMNS, invoice
 from payops.deposits.tables import deposit_references
 from payops.deposits.tables import invoices as table
 from payops.infra.db import Record, Tx
-from payops.kernel.ids import floor_id
+from payops.kernel.ids import id_before
 
 _BY_ID = f"SELECT {INVOICE_COLUMNS} FROM invoices WHERE id = $1"  # noqa: S608 - constants only
 
@@ -25,7 +25,6 @@ WHERE provider = $1 AND kind = ANY($2::text[]) AND reference = ANY($3::text[])
 _EXISTING = "SELECT id FROM invoices WHERE id = ANY($1::uuid[]) AND provider = $2"
 
 # Ids grow with time: the range of ids is the range of times, and the primary key finds it.
-_SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
 _HISTORY = """
 SELECT user_id, price, currency, created_at FROM invoices
 WHERE user_id = ANY($1::text[]) AND id >= $2 AND created_at >= $3
@@ -63,7 +62,7 @@ async def existing(tx: Tx, provider: str, ids: Collection[UUID]) -> set[UUID]:
 async def history(tx: Tx, users: Collection[str], since: datetime) -> dict[str, list[Usage]]:
     """What each user has asked to pay since a moment, oldest first."""
     found: dict[str, list[Usage]] = {user: [] for user in users}
-    first = floor_id(since - _SKEW_MAX)
+    first = id_before(since)
     for row in await tx.fetch(_HISTORY, list(users), first, since):
         found[row["user_id"]].append(Usage(row["price"], row["currency"], row["created_at"]))
     return found

@@ -2,15 +2,14 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from payops.infra.db import Tx
-from payops.kernel.ids import floor_id
+from payops.kernel.ids import id_after, id_before
 
 # Ids grow with time: their index finds the period, the moment itself decides.
-_SKEW_MAX: Final = timedelta(minutes=10)
 _OF_PERIOD: Final = """
     i.id >= $1 AND i.id < $2 AND i.created_at >= $3 AND i.created_at < $4"""
 
@@ -127,4 +126,4 @@ async def exceptions(
 
 
 def _period(since: datetime, until: datetime) -> tuple[UUID, UUID, datetime, datetime]:
-    return floor_id(since - _SKEW_MAX), floor_id(until + _SKEW_MAX), since, until
+    return id_before(since), id_after(until), since, until

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from payops.fraud.domain.decisions import Decision
 from payops.infra.db import Tx
-from payops.kernel.ids import floor_id
+from payops.kernel.ids import id_before
 
 _INSERT = """
 INSERT INTO fraud_decisions (user_id, id, action, outcome, code, subject, request_id, amount,
@@ -21,7 +20,6 @@ FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
 """
 
 # Ids grow with time: a range of the primary key.
-_SKEW_MAX: Final = timedelta(minutes=10)
 _REFUSALS = """
 SELECT user_id, count(*)::integer AS refusals FROM fraud_decisions
 WHERE user_id = ANY($1::text[]) AND id >= $2 AND at > $3 AND code = 'velocity_limit_exceeded'
@@ -72,7 +70,7 @@ async def insert(tx: Tx, decisions: Sequence[Decision]) -> None:
 
 async def velocity_refusals(tx: Tx, users: Collection[str], since: datetime) -> dict[str, int]:
     """How often each of ``users`` met an enforced limit after ``since``, in order of users."""
-    rows = await tx.fetch(_REFUSALS, list(users), floor_id(since - _SKEW_MAX), since)
+    rows = await tx.fetch(_REFUSALS, list(users), id_before(since), since)
     return {row["user_id"]: row["refusals"] for row in rows}
 
 

@@ -1,17 +1,16 @@
 """Decisions read back: of one thing, and of a period."""
 
 from collections.abc import AsyncGenerator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from payops.infra.db import Record, Tx
-from payops.kernel.ids import floor_id
+from payops.kernel.ids import id_after, id_before
 
 _COLUMNS: Final = """user_id, id, at, action, outcome, code, subject, request_id, amount, rules,
     hits, seen, device_id"""
 
 # Ids grow with time: a range of the primary key.
-_SKEW_MAX: Final = timedelta(minutes=10)
 _ABOUT: Final = f"""
 SELECT {_COLUMNS} FROM fraud_decisions
 WHERE user_id = $1 AND id >= $2 AND id < $3 AND subject = $4 ORDER BY id
@@ -23,7 +22,7 @@ SELECT {_COLUMNS} FROM fraud_decisions WHERE at >= $1 AND at < $2 ORDER BY user_
 
 
 async def about(tx: Tx, user_id: str, subject: str, around: datetime) -> list[Record]:
-    first, last = floor_id(around - _SKEW_MAX), floor_id(around + _SKEW_MAX)
+    first, last = id_before(around), id_after(around)
     return await tx.fetch(_ABOUT, user_id, first, last, subject)
 
 

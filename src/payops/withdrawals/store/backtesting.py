@@ -1,15 +1,13 @@
 """The past of those who may have passed a limit, found with windows over the whole table."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from payops.fraud.domain.backtesting import Past
 from payops.fraud.domain.rules import Measure, Rule, Scope
 from payops.fraud.domain.velocity import Done
 from payops.infra.db import Tx
-from payops.kernel.ids import floor_id
-
-_SKEW_MAX: Final = timedelta(minutes=10)
+from payops.kernel.ids import id_before
 
 # Adding up everything in a window finds all who could have met the limit, and perhaps more,
 # because what would have been refused is added up as well; the exact part follows outside.
@@ -45,7 +43,7 @@ async def past(tx: Tx, rule: Rule, begin: datetime, until: datetime) -> list[Pas
             weight=_weight(rule),
             window=_window(rule),
         ),
-        floor_id(begin - _SKEW_MAX),
+        id_before(begin),
         begin,
         until,
         rule.limit,
@@ -58,7 +56,7 @@ async def past(tx: Tx, rule: Rule, begin: datetime, until: datetime) -> list[Pas
 
 async def count(tx: Tx, since: datetime, until: datetime) -> int:
     """How many withdrawals were accepted in between, cancelled ones excepted."""
-    total: int = await tx.fetchval(_TOTAL, floor_id(since - _SKEW_MAX), since, until)
+    total: int = await tx.fetchval(_TOTAL, id_before(since), since, until)
     return total
 
 

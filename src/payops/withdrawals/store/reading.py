@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from payops.fraud.domain.velocity import Done
 from payops.infra.db import Record, Tx
-from payops.kernel.ids import floor_id
+from payops.kernel.ids import id_before
 from payops.withdrawals.domain import State, Withdrawal
 from payops.withdrawals.store.rows import COLUMNS, NAMES, withdrawal, withdrawals
 from payops.withdrawals.tables import withdrawals as table
@@ -61,7 +61,6 @@ WHERE user_id = $1 AND withdrawal_id = $2 ORDER BY number
 """
 
 # Ids grow with time: the range of ids is the range of times, and the primary key finds it.
-_SKEW_MAX = timedelta(minutes=10)  # between the clocks that make ids and the database's
 _NEVER = datetime(2100, 1, 1, tzinfo=UTC)  # a lower bound that nothing meets
 # OFFSET 0 keeps each lookup what it is, one range of an index a user or number: on a young
 # table, or one whose rows are all of today, the planner would rather read all of it.
@@ -162,10 +161,10 @@ async def histories(
     rows = await tx.fetch(
         _HISTORY,
         list(users) if users_since else [],
-        floor_id(of_users - _SKEW_MAX),
+        id_before(of_users),
         of_users,
         list(recipients) if recipients_since else [],
-        floor_id(of_recipients - _SKEW_MAX),
+        id_before(of_recipients),
         of_recipients,
     )
     for row in rows:
