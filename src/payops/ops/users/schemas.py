@@ -7,24 +7,14 @@ from pydantic import AwareDatetime, Field
 
 from payops.fraud.domain.blocks import Block
 from payops.fraud.schemas import DeviceReply
-from payops.infra.reasons import REASON_LENGTH_MAX
 from payops.infra.web.replies import MoneyReply
 from payops.infra.web.wire import Wire, WireReply
 from payops.kernel.money import CURRENCIES, Money
 from payops.ledger.domain import Wallet
+from payops.ops.approvals.schemas import Reason
 from payops.ops.schemas import AuditReply
 from payops.ops.users.service import Blocked, Profile
 from payops.withdrawals.schemas import WithdrawalReply
-
-Reason = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=REASON_LENGTH_MAX,
-        pattern=r"\S",
-        description="Kept in the audit log: name no customer in it",
-    ),
-]
 
 
 class BlockRequest(Wire):
