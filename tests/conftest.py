@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from payops.infra.db import Database, connect
-from tests.support import postgres, sentinel
+from tests.support import fields, postgres, sentinel
 from tests.support.cleaning import Cleaner
 
 _SERVER = pytest.StashKey[postgres.Server]()
@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         logs = Path(given["logs"])
     config.stash[_LOGS] = logs
     worker = config.stash[_WORKER] = given["workerid"] if given else "main"
+    closing.enter_context(fields.made_when_used())
     closing.enter_context(sentinel.recording(logs / f"{worker}.log"))
     closing.enter_context(sentinel.answers_kept(logs / f"{worker}-answers.log"))
 
