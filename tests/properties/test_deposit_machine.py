@@ -21,6 +21,7 @@ from tests.properties.deposit_model import MARKET_USD, QUOTED_UNTIL, SEEN, World
 from tests.support.mint import Mint
 from tests.support.till import open_till
 
+pytestmark = pytest.mark.no_cover  # a thousand steps over the same lines, at half the speed
 EXAMPLES: Final = 14
 PLANTED_EXAMPLES_MAX: Final = 80  # the first that meets the fault is the last
 STEPS: Final = 35

@@ -38,6 +38,7 @@ from payops.withdrawals.service.settling import Settlement
 from tests.support.rail import NEVER_CONNECTED, NO, OUTAGE, UNCLEAR, FakeRail
 from tests.support.shop import Shop, running_shop
 
+pytestmark = pytest.mark.no_cover  # a thousand steps over the same lines, at half the speed
 USERS: Final = ("a", "b")
 EXAMPLES: Final = 22
 STEPS: Final = 40
