@@ -7,7 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+# The first looks come soon; then one may be late by a tenth of the wait so far. Looks over HTTP,
+# one after the other, would keep a core from what is waited for.
 _POLL_SECONDS = 0.01
+_POLL_SECONDS_MAX = 0.1
+_POLL_SHARE = 0.1
 
 
 async def eventually(check: Callable[[], Any], *, within: int = 10) -> Any:
@@ -15,7 +19,8 @@ async def eventually(check: Callable[[], Any], *, within: int = 10) -> Any:
 
     ``check`` may be async and may fail with AssertionError until it holds.
     """
-    deadline = time.monotonic() + within
+    began = time.monotonic()
+    deadline = began + within
     while True:
         try:
             answer = check()
@@ -26,7 +31,8 @@ async def eventually(check: Callable[[], Any], *, within: int = 10) -> Any:
         except AssertionError:
             if time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(_POLL_SECONDS)
+        late = _POLL_SHARE * (time.monotonic() - began)
+        await asyncio.sleep(min(max(_POLL_SECONDS, late), _POLL_SECONDS_MAX))
 
 
 def free_port() -> int:
