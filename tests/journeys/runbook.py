@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.keyboard import typed
+from tests.support import forking
 from tests.support.sentinel import numbers_in
 
 PAGES: Final = Path(__file__).parents[2] / "docs" / "runbooks"
@@ -87,7 +87,8 @@ class Night:
         environment = {**self.environment, **exports}
         words = shlex.split(line)
         if words[0] == "payops" and not _SHELL & set(words):
-            return typed(words[1:], environment, self.folder)
+            ran = forking.run(words[1:], environment, self.folder, within=_SECONDS_MAX)
+            return subprocess.CompletedProcess(words, ran.code, ran.out, ran.err)
         path = (
             Path(sys.executable).parent,
             self.programs,

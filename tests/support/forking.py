@@ -15,6 +15,7 @@ from typing import Final
 
 from payops import cli
 
+# A process has one fork server: whoever set this again would take away what is imported here.
 context: Final = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["tests.support.crashing", "tests.support.importing", "pytest"])
 
