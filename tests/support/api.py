@@ -12,10 +12,10 @@ import jwt
 from payops import bootstrap
 from payops.access.domain import Scope
 from payops.access.service import create_key
-from payops.app import create_app
 from payops.bootstrap import Services
 from payops.deposits.ports import CryptoProvider
 from payops.infra.settings import Settings
+from tests.support.applications import application
 from tests.support.process import JWT_KEY
 from tests.support.rail import FakeRail
 from tests.support.shop import Shop, settings_of
@@ -81,7 +81,7 @@ async def running_api(
     """Deposits only with ``crypto``, or where ``overrides`` configure a provider."""
     rail = FakeRail()
     services = bootstrap.build(settings(url, overrides), rail=rail, crypto=crypto)
-    app = create_app(services)
+    app = application(services)
     issued = await create_key(
         services.db, name="back end", owner="betrix", scopes=set(Scope), live=False
     )

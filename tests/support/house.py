@@ -16,11 +16,11 @@ from pydantic import SecretStr
 from payops import bootstrap
 from payops.access import service as access
 from payops.access.domain import Scope
-from payops.app import create_app
 from payops.bootstrap import Services
 from payops.dev import secrets
 from payops.infra.settings import Auth, Environment, Http, Lipana, Pii, Pool, Role, Settings
 from payops.webhooks.domain import State
+from tests.support.applications import application
 
 _MADE_UP = {name: SecretStr(value) for name, value in secrets.made_up().items()}
 PHONE = "254700000001"
@@ -104,7 +104,7 @@ class House:
 async def opened(url: str, **changes: Any) -> AsyncIterator[House]:
     """``changes`` are groups of settings in place of the usual ones."""
     services = bootstrap.build(settings_for(url).model_copy(update=changes))
-    app = create_app(services)
+    app = application(services)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
