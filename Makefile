@@ -7,7 +7,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
-TEST_PROCESSES ?= 2
+# One more than there are cores: a journey waits most of its time.
+TEST_PROCESSES ?= 3
 ARGS ?=
 
 VENV := .venv
