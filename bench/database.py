@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
-
 from bench import machine
 from bench.firing import WentWrong
 from payops import bootstrap
 from payops.dev.postgres import EmbeddedPostgres
 from payops.infra import migrating
+from payops.infra.connecting import opened
 from payops.infra.db import connect
+from payops.infra.settings.database import address_of
 from payops.ledger import service as ledger
 
 SETTINGS: Final = {
@@ -29,6 +29,7 @@ SETTINGS: Final = {
 }
 _TEMPLATE: Final = "bench_template"
 _POLL_SECONDS: Final = 0.05
+_CONNECT_SECONDS_MAX: Final = 60
 
 
 class Cluster:
@@ -125,7 +126,7 @@ def run(url: str, work: Any) -> Any:
     """``await work(connection)`` on a connection of its own."""
 
     async def connected() -> Any:
-        connection = await asyncpg.connect(url)
+        connection = await opened(address_of(url), timeout_seconds=_CONNECT_SECONDS_MAX)
         try:
             return await work(connection)
         finally:

@@ -56,7 +56,7 @@ class Wire:
             self.refused += 1
             here.transport.abort()
             return
-        far, there = await _dialled(to)
+        far, there = await dialled(to)
         self._ends += [here, there]
         is_heard = asyncio.Event()
         is_heard.set()
@@ -117,7 +117,7 @@ async def wired(url: str) -> AsyncIterator[Wire]:
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def _dialled(to: URL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def dialled(to: URL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     place = to.query.get("host", to.host)
     port = to.query.get("port", to.port or 5432)
     assert isinstance(place, str)

@@ -12,7 +12,7 @@ SOURCE = Path(payops.__file__).parent
 # Called by frameworks, which find them by these.
 REGISTERED = [
     *("@*.get", "@*.post", "@*.put", "@*.patch", "@*.delete"),
-    *("@*.command", "@*.callback", "@model_validator"),
+    *("@*.command", "@*.callback", "@model_validator", "@field_validator"),
 ]
 
 # Used, though no line of ours says so; nothing else.

@@ -16,7 +16,7 @@ def openapi_document() -> dict[str, Any]:
     settings = Settings(
         env=Environment.DEVELOPMENT,
         role=Role.ALL,
-        database_url=SecretStr("postgresql://nobody@127.0.0.1/none"),
+        database_url=SecretStr("postgresql://nobody@/none?host=/nowhere"),
         auth=Auth(jwt_key=made_up["PAYOPS_AUTH__JWT_KEY"]),
         pii=Pii(
             keys=made_up["PAYOPS_PII__KEYS"],

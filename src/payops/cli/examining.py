@@ -68,15 +68,11 @@ async def _of_database(settings: "Settings") -> "list[Finding]":
 
     if settings.database_url is None:
         return [examination.problem("database", "not set", "set PAYOPS_DATABASE_URL")]
-    try:
-        database = db.connect(
-            settings.database_url.get_secret_value(),
-            pool_size=2,
-            statement_cache_size=settings.pool.statement_cache_size,
-        )
-    except Exception as error:  # noqa: BLE001 - whatever SQLAlchemy makes of a bad URL
-        name = type(error).__name__
-        return [examination.problem("database", name, "PAYOPS_DATABASE_URL is no URL")]
+    database = db.connect(
+        settings.database_url.get_secret_value(),
+        pool_size=2,
+        statement_cache_size=settings.pool.statement_cache_size,
+    )
     try:
         return await examination.of_database(database)
     finally:

@@ -172,7 +172,6 @@ def explained() -> Iterator[None]:
 def _explanation(error: Exception) -> str | None:
     """Words for what was foreseeable; ``None`` for a fault of our own."""
     import asyncpg
-    from sqlalchemy.exc import ArgumentError
 
     from payops.kernel.errors import PayopsError, Unavailable
 
@@ -184,8 +183,6 @@ def _explanation(error: Exception) -> str | None:
             return f"{error.code}: {error}{f' ({cause})' if is_told else ''}{faults}"
         case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
             return "the database has another schema than this version: run `payops migrate`"
-        case ArgumentError():
-            return "PAYOPS_DATABASE_URL is not the URL of a database"
         case ValueError() | OSError():
             return str(error)
     is_told = isinstance(error, _connecting(asyncpg))

@@ -15,10 +15,11 @@ from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Executable, MetaData, Row, make_url
+from sqlalchemy import Executable, MetaData, Row
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from payops.infra.connecting import engine_on
 from payops.kernel import errors
 from payops.kernel.retrying import Backoff
 
@@ -45,6 +46,7 @@ _LOCK_SECONDS_MAX = 3
 _STATEMENT_SECONDS_MAX = 60
 _SILENCE_SECONDS_MAX = 5
 _CLOSE_SECONDS_MAX = 5
+_CONNECT_SECONDS_MAX = 5
 
 _RETRY = Backoff(attempts_max=5, base=timedelta(milliseconds=10), jitter=timedelta(milliseconds=20))
 _AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -356,17 +358,17 @@ def connect(
 
     Behind PgBouncer in transaction mode give ``statement_cache_size=0`` and
     ``notify=False``: neither prepared statements nor LISTEN survive it.
+
+    Raises:
+        BadAddress: ``url`` cannot be used.
     """
-    engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+    engine = engine_on(
+        url,
+        timeout_seconds=_CONNECT_SECONDS_MAX,
+        statement_cache_size=statement_cache_size,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         pool_reset_on_return=None,
-        connect_args={
-            "statement_cache_size": statement_cache_size,
-            "prepared_statement_cache_size": statement_cache_size,
-            "timeout": 5,
-        },
     )
     return Database(engine, notify=notify)

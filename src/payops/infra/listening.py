@@ -8,7 +8,6 @@ transaction mode LISTEN hears nothing; there it is switched off.
 import asyncio
 import contextlib
 import contextvars
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,7 +15,9 @@ from typing import Any
 import asyncpg
 import structlog
 
+from payops.infra.connecting import opened
 from payops.infra.db import CHANNEL
+from payops.infra.settings.database import address_of
 from payops.kernel.retrying import doubling
 
 log = structlog.get_logger(__name__)
@@ -91,7 +92,7 @@ class Listener:
         *,
         changed: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._dsn = re.sub(r"^postgresql\+\w+:", "postgresql:", url)
+        self._address = address_of(url)
         self._wakeups = wakeups
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
@@ -128,9 +129,9 @@ class Listener:
 
     async def _listen(self) -> None:
         """Listen until the connection fails, which is the only way out but cancellation."""
-        connection = await asyncpg.connect(
-            self._dsn,
-            timeout=_CONNECT_SECONDS,
+        connection = await opened(
+            self._address,
+            timeout_seconds=_CONNECT_SECONDS,
             statement_cache_size=0,
             server_settings={"application_name": "payops-listener"},
         )

@@ -8,7 +8,6 @@ waiting behind a long query does not make everybody else wait behind the migrati
 
 import asyncio
 import functools
-import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -21,18 +20,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Executable, NullPool, event, make_url
+from sqlalchemy import Connection, Executable, NullPool, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import payops
+from payops.infra.connecting import engine_on, opened
 from payops.infra.db import Tx
+from payops.infra.settings.database import address_of
 from payops.kernel import errors
 from payops.kernel.retrying import Backoff
 
 # Any constant will do, so long as nothing else in this database uses it: "payops" in ASCII.
 _ADVISORY_LOCK = 0x7061796F7073
 _TURN_POLL_SECONDS = 0.2
+_CONNECT_SECONDS_MAX = 60
 _TABLE_LOCK_TIMEOUT = "4s"
 _TABLE_LOCK_RETRY = Backoff(
     attempts_max=6, base=timedelta(milliseconds=500), jitter=timedelta(milliseconds=500)
@@ -112,15 +114,13 @@ async def downgrade(url: str, revision: str, *, wait: timedelta = timedelta(minu
 @asynccontextmanager
 async def connected(url: str) -> AsyncGenerator[AsyncConnection, None]:
     """A connection for migrations: every transaction on it waits only briefly for a lock."""
-    engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+    engine = engine_on(
+        url,
+        timeout_seconds=_CONNECT_SECONDS_MAX,
+        # Nothing is prepared under a name then: behind PgBouncer it would stay in a session
+        # that is somebody else's next.
+        statement_cache_size=0,
         poolclass=NullPool,
-        connect_args={
-            # Nothing is prepared under a name then: behind PgBouncer it would stay in a session
-            # that is somebody else's next.
-            "statement_cache_size": 0,
-            "prepared_statement_cache_size": 0,
-        },
     )
     try:
         async with engine.connect() as connection:
@@ -148,8 +148,8 @@ async def _turn(url: str, wait: timedelta) -> AsyncGenerator[None, None]:
     Tried again and again rather than waited for: a statement that waits holds a snapshot,
     and an index built concurrently by the other replica would wait for that snapshot.
     """
-    connection = await asyncpg.connect(
-        re.sub(r"^postgresql\+\w+:", "postgresql:", url), statement_cache_size=0
+    connection = await opened(
+        address_of(url), timeout_seconds=_CONNECT_SECONDS_MAX, statement_cache_size=0
     )
     deadline = time.monotonic() + wait.total_seconds()
     try:

@@ -337,7 +337,9 @@ async def test_the_end_is_not_told_when_the_alarm_is_refused_just_before(
     assert [("pager", "raised", "parked"), ("pager", "resolved", "skipped")] == await room.states()
 
 
-async def test_trouble_that_returns_while_its_end_commits_is_told(database: Database) -> None:
+async def test_trouble_that_returns_while_its_end_commits_is_told(
+    database: Database, url: str
+) -> None:
     """The raiser waits for the resolver, and what it then makes is a new alert, not an old one."""
     pager = FakeChannel()
     room = Newsroom(database, pager, quiet_minutes=0)
@@ -346,7 +348,7 @@ async def test_trouble_that_returns_while_its_end_commits_is_told(database: Data
         await service.resolve_alert(tx, KEY)
         # A task of its own, and a context of its own: this one has a transaction open.
         raising = asyncio.create_task(room.raises(CRITICAL), context=contextvars.Context())
-        async with postgres.connected(_url_of(database)) as onlooker:
+        async with postgres.connected(url) as onlooker:
             await eventually(lambda: onlooker.fetchval(_WAITS))
     await raising
     await room.works()
@@ -358,11 +360,6 @@ _WAITS = """
 SELECT count(*) > 0 FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INTO alerts%'
 """
-
-
-def _url_of(database: Database) -> str:
-    url = database._engine.url.set(drivername="postgresql")
-    return url.render_as_string(hide_password=False)
 
 
 async def test_several_replicas_tell_each_thing_once(database: Database) -> None:

@@ -69,14 +69,12 @@ async def test_transactions_do_not_nest(notes: Database) -> None:
 
 
 async def test_a_read_only_transaction_sees_one_moment_and_changes_nothing(
-    notes: Database,
+    notes: Database, url: str
 ) -> None:
     """What is committed meanwhile is not in its snapshot."""
     async with notes.transaction(read_only=True) as tx:
         assert 0 == await tx.fetchval("SELECT count(*) FROM notes")
-        async with connected(
-            notes._engine.url.set(drivername="postgresql").render_as_string(False)
-        ) as other:
+        async with connected(url) as other:
             await other.execute("INSERT INTO notes VALUES (1, 'x')")
         assert 0 == await tx.fetchval("SELECT count(*) FROM notes")
 
@@ -146,26 +144,30 @@ async def test_a_lock_is_not_waited_for_for_ever(notes: Database) -> None:
             await task
 
 
-async def test_a_connection_that_died_in_the_pool_is_replaced(notes: Database) -> None:
+async def test_a_connection_that_died_in_the_pool_is_replaced(notes: Database, url: str) -> None:
     """The next transaction notices nothing."""
     pid = await sql.fetchval(notes, "SELECT pg_backend_pid()")
-    await kill(notes, pid)
+    await kill(url, pid)
 
     assert pid != await sql.fetchval(notes, "SELECT pg_backend_pid()")
 
 
-async def test_a_connection_lost_before_the_commit_has_done_nothing(notes: Database) -> None:
+async def test_a_connection_lost_before_the_commit_has_done_nothing(
+    notes: Database, url: str
+) -> None:
     """That is certain, so it is said: unavailable, and not unknown."""
     with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
             await write(tx, 1)
-            await kill(notes, await tx.fetchval("SELECT pg_backend_pid()"))
+            await kill(url, await tx.fetchval("SELECT pg_backend_pid()"))
             await tx.fetchval("SELECT 1")
 
     assert [] == await texts(notes)
 
 
-async def test_a_commit_that_meets_a_dead_connection_did_not_happen(notes: Database) -> None:
+async def test_a_commit_that_meets_a_dead_connection_did_not_happen(
+    notes: Database, url: str
+) -> None:
     """Nothing was sent, so nothing is unknown, and nothing that waits for a commit is called."""
     called: list[str] = []
 
@@ -174,7 +176,7 @@ async def test_a_commit_that_meets_a_dead_connection_did_not_happen(notes: Datab
             await write(tx, 1)
             tx.after_commit(lambda: called.append("after"))
             tx.wake("topic")
-            await kill(notes, await tx.fetchval("SELECT pg_backend_pid()"))
+            await kill(url, await tx.fetchval("SELECT pg_backend_pid()"))
             await eventually(tx._driver.is_closed)
 
     assert [] == called
@@ -182,7 +184,7 @@ async def test_a_commit_that_meets_a_dead_connection_did_not_happen(notes: Datab
     assert 0 == notes.pool_status()["in_use"]
 
 
-async def test_a_commit_whose_answer_never_comes_is_unknown(notes: Database) -> None:
+async def test_a_commit_whose_answer_never_comes_is_unknown(notes: Database, url: str) -> None:
     """Nobody may assume that it failed: here it stood."""
     with pytest.raises(CommitUnknown):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
@@ -198,7 +200,7 @@ async def test_a_commit_whose_answer_never_comes_is_unknown(notes: Database) -> 
                 async def execute(statement: str, **limits: int) -> Any:
                     await driver.execute(statement)
                     await asyncio.get_running_loop().create_task(
-                        kill(notes, pid), context=contextvars.Context()
+                        kill(url, pid), context=contextvars.Context()
                     )
                     return await driver.execute("SELECT 1")
 
@@ -342,19 +344,19 @@ async def test_a_core_statement_runs_in_the_same_transaction(notes: Database) ->
 
 async def test_a_connection_lost_under_a_core_statement_is_unavailable_too(
     notes: Database,
+    url: str,
 ) -> None:
     """Which way a statement went makes no difference to what it means that it failed."""
     with pytest.raises(DatabaseUnavailable):  # noqa: PT012 - the block is the transaction
         async with notes.transaction() as tx:
-            await kill(notes, await tx.fetchval("SELECT pg_backend_pid()"))
+            await kill(url, await tx.fetchval("SELECT pg_backend_pid()"))
             await tx.select(sa.select(sa.literal_column("1")))
 
     assert 0 == notes.pool_status()["in_use"]
 
 
-async def kill(database: Database, pid: int) -> None:
+async def kill(url: str, pid: int) -> None:
     """End a backend from outside, and wait until it is gone."""
-    url = database._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     async with connected(url) as other:
         assert await other.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
 

@@ -89,6 +89,7 @@ def query(place: Place, port: int, sql: str, *arguments: object, database: str) 
             port=port,
             user=OWNER,
             database=database,
+            ssl=False,  # whatever PGSSLMODE asks of other servers
             timeout=_ANSWER_SECONDS_MAX,
             command_timeout=_CRASH_STOP_SECONDS_MAX,
         )

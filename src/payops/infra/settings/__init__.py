@@ -7,10 +7,11 @@ is unset. No other package reads the environment, and no secret is ever printed.
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from payops.infra.settings.base import Environment, Group, Names, Network, Networks, Role
+from payops.infra.settings.database import address_of
 from payops.infra.settings.guards import Alerts, Approvals, Device, Events, Pii, Vault, Velocity
 from payops.infra.settings.money import (
     Crypto,
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # not every reader of an error goes by setting_faults
         nested_model_default_partial_update=True,
     )
 
@@ -102,7 +104,9 @@ class Settings(BaseSettings):
     role: Role = Field(Role.ALL, description="`api` serves, `worker` moves money, `all` does both")
     host: str = Field("127.0.0.1", description="Address to serve on")
     port: int = Field(8000, ge=0, le=65535, description="Port to serve on")
-    database_url: SecretStr | None = Field(None, description="postgresql://user:pass@host:port/db")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://user:pass@host:port/db?sslmode=verify-full&sslrootcert=file"
+    )
     public_url: str = Field(PUBLIC_URL, description="Base of the callback and return URLs")
     trusted_proxies: Networks = Field(
         (), description="CIDRs whose X-Forwarded-For is believed, comma-separated"
@@ -132,6 +136,13 @@ class Settings(BaseSettings):
     watching: Watching = Watching()
     reporting: Reporting = Reporting()
     log: Log = Log()
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            address_of(url.get_secret_value())
+        return url
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
