@@ -218,6 +218,8 @@ async def test_a_synchronous_standby_has_everything_that_was_acknowledged(
         await shop.funds(AMINA, 100_000)
         await acknowledged.grows(shop, "before", 40)
         night = night_at(site, shop, primary.url, STANDBY_URL=standby.url)
+    doctor = await asyncio.to_thread(Payops.on(standby.url, tmp_path).run, "doctor", "--json")
+    assert "a standby: it takes no writes" in doctor.out
     serving = {**environment(primary.url, ROLE="api")}
     with forked(serving, tmp_path / "serving.log") as process:
         async with httpx.AsyncClient() as http:

@@ -9,6 +9,7 @@ from payops.alerts import service as alerts
 from payops.infra.db import Database, DatabaseUnavailable, Tx
 from payops.infra.migrating import current_revision, head_revision
 from payops.infra.settings import Environment, Settings, unknown_names
+from payops.infra.settings.database import address_of
 from payops.kernel.clock import Clock, SystemClock
 from payops.ops.readiness import unsafe
 
@@ -53,10 +54,23 @@ def of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
     if settings.env is Environment.PRODUCTION:
         for fault in unsafe(settings):
             yield problem("production", fault, "set it to what production uses")
+        yield from _unverified(settings)
         if settings.device.policy == "enforce" and settings.events.url is None:
             # Mail alone is not enough: a caller with an API key brings no address.
             found = "PAYOPS_EVENTS__URL is not set: nobody gets the code of a new device"
             yield problem("devices", found, "set it, or PAYOPS_DEVICE__POLICY=monitor meanwhile")
+
+
+def _unverified(settings: Settings) -> Iterator[Finding]:
+    """Encrypted for whoever answers: one who can be in the way can be the database."""
+    if settings.database_url is None:
+        return
+    address = address_of(settings.database_url.get_secret_value())
+    if address.is_encrypted and not address.is_verified:
+        found = (
+            f"PAYOPS_DATABASE_URL: sslmode={address.sslmode} does not prove which server answers"
+        )
+        yield problem("production", found, "use sslmode=verify-full, with sslrootcert")
 
 
 def _channels(settings: Settings) -> Iterator[str]:
@@ -91,6 +105,9 @@ async def _version(tx: Tx) -> Finding:
         return problem(
             "database", f"PostgreSQL {major}", f"use PostgreSQL {_POSTGRES_MIN} or newer"
         )
+    if await tx.fetchval("SELECT pg_is_in_recovery()"):
+        mend = "name the primary, or several hosts and target_session_attrs=read-write"
+        return problem("database", f"PostgreSQL {major}, a standby: it takes no writes", mend)
     return Finding("database", f"PostgreSQL {major}")
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from payops.infra.settings import Environment, Role, Settings
+from payops.infra.settings.database import address_of
 
 _PLACEHOLDERS = ("change", "example", "placeholder", "secret", "sandbox", "test", "demo", "dummy")
 _SECRET_LENGTH_MIN = 16
@@ -22,7 +23,7 @@ def refuse_unsafe(settings: Settings) -> None:
 def unsafe(settings: Settings) -> Iterator[str]:
     """What production must not be run with, each with its variable's name; never a value."""
     lipana, pii, auth = settings.lipana, settings.pii, settings.auth
-    yield from _secret("PAYOPS_DATABASE_URL", settings.database_url, words=False)
+    yield from _database(settings.database_url)
     yield from _secret("PAYOPS_LIPANA__API_KEY", lipana.api_key)
     yield from _secret("PAYOPS_LIPANA__WEBHOOK_SECRET", lipana.webhook_secret)
     if pii.key_provider == "environment":
@@ -41,6 +42,13 @@ def unsafe(settings: Settings) -> Iterator[str]:
     yield from _deposit_providers(settings)
     yield from _alert_channels(settings)
     yield from _code_channels(settings)
+
+
+def _database(url: SecretStr | None) -> Iterator[str]:
+    """The books, and the password to them, do not cross a network in the clear."""
+    yield from _secret("PAYOPS_DATABASE_URL", url, words=False)
+    if url is not None and not address_of(url.get_secret_value()).is_encrypted:
+        yield "PAYOPS_DATABASE_URL must be encrypted: sslmode=verify-full, and sslrootcert"
 
 
 def _deposit_providers(settings: Settings) -> Iterator[str]:

@@ -1,21 +1,28 @@
 """What production refuses to start with."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from payops.infra.settings import Auth, Environment, Lipana, Pii, Settings, Vault
+from payops.ops.examination import of_settings
 from payops.ops.readiness import refuse_unsafe, unsafe
+from tests.support.tls import Authority
 
 _STRONG = SecretStr("kP9vX2mQ7rT4wY8zB3nL6sD1")
+
+
+def _database(options: str, host: str = "db.internal") -> str:
+    return f"postgresql://payops:kP9vX2mQ7r@{host}/payops?{options}"
 
 
 def _settings(**groups: Any) -> Settings:
     """A production that may start, but for what ``groups`` say."""
     return Settings(
         env=Environment.PRODUCTION,
-        database_url=SecretStr("postgresql://payops:kP9vX2mQ7r@db.internal/payops"),
+        database_url=SecretStr(_database("sslmode=require")),
         public_url="https://pay.betrix.co.ke",
         auth=Auth(jwt_key=_STRONG),
         lipana=Lipana(
@@ -90,3 +97,31 @@ def test_keys_do_not_come_over_plain_http() -> None:
     settings = _settings().model_copy(update={"pii": Pii(key_provider="vault"), "vault": vault})
 
     assert ["PAYOPS_VAULT__URL"] == _named(settings)
+
+
+def _on(url: str) -> Settings:
+    return _settings().model_copy(update={"database_url": SecretStr(url)})
+
+
+@pytest.mark.parametrize("mode", ["", "sslmode=disable", "sslmode=allow", "sslmode=prefer"])
+def test_the_books_do_not_cross_a_network_in_the_clear(mode: str) -> None:
+    """Nor might they: whoever is in the way says that there is no TLS. On the machine they may."""
+    assert ["PAYOPS_DATABASE_URL"] == _named(_on(_database(mode)))
+    assert ["PAYOPS_DATABASE_URL"] == _named(_on(_database(mode, "localhost,10.0.0.7")))
+    assert [] == _named(_on(_database(mode, "127.0.0.1")))
+    assert [] == _named(_on(_database(f"{mode}&host=/run/postgresql", "")))
+
+
+def test_a_server_that_proves_nothing_is_a_finding_of_the_doctor(tmp_path: Path) -> None:
+    """It is encrypted, for whoever answers: not refused, since a network may be its own proof."""
+    root = Authority(tmp_path).file
+
+    def found(url: str) -> list[str]:
+        return [one.detail for one in of_settings(_on(url), {}) if "does not prove" in one.detail]
+
+    assert ["PAYOPS_DATABASE_URL: sslmode=require does not prove which server answers"] == found(
+        _database("sslmode=require")
+    )
+    assert 1 == len(found(_database(f"sslmode=verify-ca&sslrootcert={root}")))
+    assert [] == found(_database(f"sslmode=verify-full&sslrootcert={root}"))
+    assert [] == found(_database("sslmode=require", "127.0.0.1"))
