@@ -200,6 +200,28 @@ async def _refuse_connections(api: Api, name: str, *, refused: bool) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        ("mpesa", "receiveMpesa"),
+        ("mpesa/wd_1", "receiveMpesaFor"),
+        ("nowpayments", "receiveNowPayments"),
+        ("btcpay", "receiveBtcPay"),
+    ],
+)
+async def test_each_provider_is_measured_by_itself(api: Api, path: str, operation: str) -> None:
+    """
+    Whatever is answered: what one provider sends is not counted as another's.
+    """
+    for method in ("POST", "GET"):
+        await api.stranger.request(method, f"/webhooks/{path}", content=b"{}")
+
+    text = api.services.metrics.render().decode()
+    for method in ("POST", "GET"):
+        labels = f'method="{method}",operation="{operation}",status="4xx"'
+        assert f"payops_http_request_seconds_count{{{labels}}} 1.0" in text
+
+
 async def test_the_routes_are_not_in_the_public_specification(api: Api) -> None:
     """
     They are the rail's business.

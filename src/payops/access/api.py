@@ -18,7 +18,8 @@ from fastapi.openapi.models import HTTPBearer as BearerModel
 from fastapi.routing import iter_route_contexts
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope as AsgiScope
 
 from payops.access.domain import USER_ID_PATTERN, Principal, Scope, looks_like_key
 from payops.access.errors import CredentialsRefused, ScopeMissing
@@ -103,6 +104,12 @@ class PublicRoute(Route):
     """
 
     dependant = Dependant(dependencies=[Dependant(call=public)])  # the mark, as others carry it
+
+    def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
+        match, found = super().matches(scope)
+        if match is not Match.NONE:
+            found["route"] = self  # as FastAPI's routes say who they are: logs and metrics ask
+        return match, found
 
 
 def scope_of(route: Any) -> Scope | None:
