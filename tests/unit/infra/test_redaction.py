@@ -123,6 +123,13 @@ def test_a_credential_is_hidden_by_how_it_looks(secret: str) -> None:
     assert cleaned.startswith("refused: ")
 
 
+def test_a_credential_that_looks_like_an_id_of_ours_is_hidden() -> None:
+    """
+    Also where it is all there is: ids alone are let through without a closer look.
+    """
+    assert "[credential]" == clean_text("whsec_0123456789abcdef0123456789")
+
+
 @pytest.mark.parametrize(
     "name",
     [

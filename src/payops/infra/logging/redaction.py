@@ -69,7 +69,8 @@ _PATTERN = re.compile(
 _SUSPECT = re.compile(r"@|sk_|whsec_|eyJ|earer |://|[0-9](?:[^0-9]*[0-9]){8}")
 
 # Half of our own ids have nine digits; they are on every line, and the pattern keeps them.
-_OWN_ID = re.compile(r"[a-z]{1,20}_[0-7][0-9a-hjkmnp-tv-z]{25}")
+# A secret that looks like one it does not.
+_OWN_ID = re.compile(r"(?!whsec_)[a-z]{1,20}_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 # C0, DEL, C1, line and paragraph separators, bidirectional overrides, lone surrogates.
 _CONTROL_CLASS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
