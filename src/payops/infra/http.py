@@ -29,7 +29,12 @@ _CONNECTIONS_MAX: Final = 100
 _IDLE_SECONDS_MAX: Final = 3
 
 # Raised before the first byte of the request is written. Any other error may come after.
-_BEFORE_WRITE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
+_BEFORE_WRITE = (
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.PoolTimeout,
+    httpcore.ConnectionNotAvailable,  # closed by `aclose` before the call had begun on it
+)
 _AFTER_WRITE = (
     httpcore.NetworkError,
     httpcore.TimeoutException,
@@ -122,7 +127,7 @@ class HttpClient:
                     async with connection.stream(
                         method,
                         target.url,
-                        headers=[("host", target.host), *_HEADERS.items(), *headers.items()],
+                        headers=[("host", target.host), *{**_HEADERS, **headers}.items()],
                         content=body,
                         extensions=self._extensions,
                     ) as response:
@@ -222,7 +227,7 @@ async def _read(response: httpcore.Response) -> Reply:
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
     }
     # To unpack is to trust the other side with our memory, and nothing packed was asked for.
-    if named.get("content-encoding", "identity") != "identity":
+    if named.get("content-encoding", "").lower() not in {"", "identity"}:
         raise AnswerMissing("answer in an encoding")
     content = bytearray()
     async for chunk in response.aiter_stream():

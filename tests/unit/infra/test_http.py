@@ -229,6 +229,16 @@ async def test_an_answer_in_an_encoding_is_not_unpacked(name: str) -> None:
             await http.request("GET", url)
 
 
+@pytest.mark.parametrize("name", ["identity", "Identity", ""])
+async def test_an_answer_that_says_it_is_in_no_encoding_is_read(name: str) -> None:
+    """An answer to a payout that is thrown away for its spelling would leave that in doubt."""
+    head = OK + b"Content-Encoding: %s\r\nContent-Length: 3\r\n\r\n" % name.encode()
+    async with server(says(head, b"abc")) as url, HttpClient(timeout_seconds=5) as http:
+        reply = await http.request("GET", url)
+
+    assert b"abc" == reply.body
+
+
 async def test_a_connection_the_other_side_closed_is_not_written_into() -> None:
     """A request into it would be lost, and nobody would know whether it was acted on."""
     closed = asyncio.Event()
@@ -289,14 +299,34 @@ async def test_a_request_is_made_once_and_carries_only_what_it_should() -> None:
             writer.write(OK + b"Set-Cookie: a=b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     async with server(talk) as url, HttpClient(timeout_seconds=5) as http:
-        await http.request("GET", url, headers={"x-api-key": "k"})
+        await http.request("GET", url, headers={"x-api-key": "k", "accept": "text/plain"})
         with pytest.raises(AnswerMissing):
             await http.request("GET", url)
 
     assert 2 == len(heads)
     assert b"x-api-key: k" in heads[0]
+    assert [b"accept: text/plain"] == [
+        line for line in heads[0].split(b"\r\n") if line.startswith(b"accept:")
+    ]
     assert b"accept-encoding: identity" in heads[0]
     assert b"cookie" not in heads[1].lower()
+
+
+async def test_a_client_that_is_closed_meanwhile_does_not_answer_with_a_foreign_error() -> None:
+    """At whatever step the call is: what becomes of its withdrawal is decided by our errors."""
+    ended: list[str] = []
+    async with server(says(OK + b"Content-Length: 0\r\n\r\n")) as url:
+        for steps in range(12):
+            http = HttpClient(timeout_seconds=5, connections_max=1)
+            call = asyncio.create_task(http.request("POST", url, body=b"{}"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await http.aclose()
+            (outcome,) = await asyncio.gather(call, return_exceptions=True)
+            ended.append(type(outcome).__name__)
+            await http.aclose()
+
+    assert {"Reply", "NeverWritten", "AnswerMissing"} >= set(ended)
 
 
 @respx.mock
