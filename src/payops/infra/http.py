@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from types import MappingProxyType, TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpcore
 import httpx
@@ -131,6 +131,7 @@ class HttpClient:
                         content=body,
                         extensions=self._extensions,
                     ) as response:
+                        line.stream = response.extensions.get("network_stream")
                         return await _read(response)
         except _BEFORE_WRITE as error:
             raise NeverWritten(type(error).__name__) from error
@@ -172,27 +173,50 @@ class _Line:
 
     tls: ssl.SSLContext
     connection: httpcore.AsyncHTTPConnection | None = None
+    stream: httpcore.AsyncNetworkStream | None = None  # beneath it, known from its first answer
 
     async def to(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
         """The open connection if it goes there and is still good, else one to be opened."""
-        if self.connection is None or not _is_good(self.connection, origin):
+        if self.connection is None or not await self._is_good(self.connection, origin):
             await self.aclose()
+            self.stream = None
             self.connection = httpcore.AsyncHTTPConnection(
                 origin, ssl_context=self.tls, keepalive_expiry=_IDLE_SECONDS_MAX
             )
         return self.connection
 
+    async def _is_good(
+        self, connection: httpcore.AsyncHTTPConnection, origin: httpcore.Origin
+    ) -> bool:
+        return (
+            connection.can_handle_request(origin)
+            and connection.is_idle()
+            and not connection.has_expired()
+            and not await self._has_more(connection, origin)
+        )
+
+    async def _has_more(
+        self, connection: httpcore.AsyncHTTPConnection, origin: httpcore.Origin
+    ) -> bool:
+        """Whether more came than was asked for, or the end: it would answer the next call.
+
+        A refusal that is about something else must never pass for that of a payout. What is
+        still in the socket `has_expired` sees; what was read with the answer it does not.
+        """
+        read: Any = connection
+        if read._connection._h11_state.trailing_data[0]:  # noqa: SLF001 - there is no other way
+            return True
+        if self.stream is None or origin.scheme != b"https":
+            return False
+        try:
+            await self.stream.read(1, timeout=0)  # only what TLS has decrypted, or holds
+        except httpcore.ReadTimeout:
+            return False
+        return True
+
     async def aclose(self) -> None:
         if self.connection is not None:
             await self.connection.aclose()
-
-
-def _is_good(connection: httpcore.AsyncHTTPConnection, origin: httpcore.Origin) -> bool:
-    return (
-        connection.can_handle_request(origin)
-        and connection.is_idle()
-        and not connection.has_expired()
-    )
 
 
 @cache

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,20 +24,27 @@ from payops.infra.http import (
     checked_header_value,
 )
 from tests.support.listening import Talk, listening
+from tests.support.tls import Authority
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @asynccontextmanager
-async def server(talk: Talk) -> AsyncIterator[str]:
+async def server(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A server that reads each request's head and then does what ``talk`` says."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await talk(reader, writer)
         await writer.drain()
 
-    async with listening(answer) as port:
-        yield f"http://127.0.0.1:{port}"
+    async with listening(answer, tls) as port:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+
+
+def certified(authority: Authority) -> ssl.SSLContext:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*authority.signs("127.0.0.1"))
+    return tls
 
 
 def says(*parts: bytes) -> Talk:
@@ -261,6 +270,51 @@ async def test_a_connection_the_other_side_closed_is_not_written_into() -> None:
         reply = await http.request("POST", url, body=b"{}")
 
     assert (200, 2) == (reply.status, len(connections))
+
+
+async def test_calls_over_tls_share_a_connection_too(tmp_path: Path) -> None:
+    """To look whether anything is left of the last answer does not end it."""
+    authority = Authority(tmp_path)
+    connections: list[asyncio.StreamWriter] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(OK + b"Content-Length: 2\r\n\r\nhi")
+
+    async with (
+        server(talk, tls=certified(authority)) as url,
+        HttpClient(timeout_seconds=5, ca_file=str(authority.file)) as http,
+    ):
+        answers = [await http.request("GET", url) for _ in range(5)]
+
+    assert [b"hi"] * 5 == [answer.body for answer in answers]
+    assert 1 == len(connections)
+
+
+@pytest.mark.parametrize("is_one_piece", [True, False])
+@pytest.mark.parametrize("is_tls", [True, False])
+async def test_an_answer_too_many_is_not_taken_for_the_next_call_s(
+    tmp_path: Path, *, is_tls: bool, is_one_piece: bool
+) -> None:
+    """A refusal about something else must not pass for that of a payout."""
+    authority = Authority(tmp_path)
+    tls = certified(authority) if is_tls else None
+    answer, surplus = OK + b"Content-Length: 0\r\n\r\n", b"HTTP/1.1 400 No\r\n\r\n"
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            parts = [answer, surplus] if head.startswith(b"GET") else [answer]
+            for part in [b"".join(parts)] if is_one_piece else parts:
+                writer.write(part)
+
+    async with (
+        server(talk, tls=tls) as url,
+        HttpClient(timeout_seconds=5, connections_max=1, ca_file=str(authority.file)) as http,
+    ):
+        for _ in range(5):
+            assert 200 == (await http.request("GET", url)).status
+            assert 200 == (await http.request("POST", url, body=b"")).status
 
 
 async def test_the_host_is_named_as_the_address_has_it() -> None:
