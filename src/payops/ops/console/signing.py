@@ -93,7 +93,7 @@ class Doorkeeper:
         leaves its reader room to act.
         """
         token = self.token_of(request)
-        is_refresh = REFRESH_HEADER in request.headers
+        is_refresh = request.method == "GET" and REFRESH_HEADER in request.headers
         async with self._db.transaction() as tx:
             session = await access.find_session(
                 tx,
