@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pytest
 
 from payops.infra.db import Database, connect
@@ -38,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         logs = Path(given["logs"])
     config.stash[_LOGS] = logs
     worker = config.stash[_WORKER] = given["workerid"] if given else "main"
+    # How long an example takes on a busy machine is no fact about the code.
+    hypothesis.settings.register_profile("payops", deadline=None)
+    hypothesis.settings.load_profile("payops")
     closing.enter_context(fields.made_when_used())
     closing.enter_context(sentinel.recording(logs / f"{worker}.log"))
     closing.enter_context(sentinel.answers_kept(logs / f"{worker}-answers.log"))

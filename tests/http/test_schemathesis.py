@@ -206,7 +206,6 @@ def test_an_operation_answers_as_documented(door: Door, label: str) -> None:
     @seed(20_261_122)
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -41,7 +41,6 @@ def explore(url: str, examples: int = EXAMPLES) -> None:
                 settings=settings(
                     max_examples=examples,
                     stateful_step_count=STEPS,
-                    deadline=None,
                     derandomize=True,
                     database=None,
                     report_multiple_bugs=False,

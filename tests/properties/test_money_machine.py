@@ -332,7 +332,6 @@ def explore(url: str) -> None:
                 settings=settings(
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,
-                    deadline=None,
                     derandomize=True,
                     database=None,
                     phases=[Phase.generate],  # shrinking would take minutes, and says no more

@@ -25,18 +25,18 @@ _MOMENTS = {
 
 @dataclass
 class FakeChannel:
-    """Hears what it is told and answers as ``answers`` say, then yes. ``delay`` is in seconds."""
+    """Hears what it is told and answers as ``answers`` say, then yes; not before it may."""
 
     name: str = "pager"
     answers: list[Delivery] = field(default_factory=list)
-    delay: float = 0  # a channel's own time, nothing of money
+    may_answer: asyncio.Event | None = None
     heard: list[Notice] = field(default_factory=list)
     tried: list[Notice] = field(default_factory=list)
 
     async def deliver(self, notice: Notice) -> Delivery:
         self.tried.append(notice)
-        if self.delay:
-            await asyncio.sleep(self.delay)
+        if self.may_answer:
+            await self.may_answer.wait()
         answer = self.answers.pop(0) if self.answers else Delivered()
         if isinstance(answer, Delivered):
             self.heard.append(notice)

@@ -288,7 +288,8 @@ async def test_a_crash_after_sending_costs_a_copy_and_loses_nothing(database: Da
 
 async def test_a_late_answer_still_counts(database: Database) -> None:
     """Whoever outlived its lease and did deliver says so; a failure of theirs changes nothing."""
-    slow = FakeChannel(delay=0.3)
+    answering = asyncio.Event()
+    slow = FakeChannel(may_answer=answering)
     room = Newsroom(database, slow)
     await room.raises()
     await room.planner.plan()
@@ -297,6 +298,7 @@ async def test_a_late_answer_still_counts(database: Database) -> None:
     await room.minutes_pass(2)
     other = Newsroom(database, FakeChannel(answers=[Failed("HTTP 500")]))
     await other.works()
+    answering.set()
     await first
 
     assert [("pager", "raised", "delivered")] == await room.states()
@@ -304,7 +306,9 @@ async def test_a_late_answer_still_counts(database: Database) -> None:
 
 async def test_a_late_failure_does_not_disturb_who_took_over(database: Database) -> None:
     """It was given up as lost; the lease of whoever has the message now stays theirs."""
-    late, next_one = FakeChannel(answers=[Failed("late")], delay=0.2), FakeChannel(delay=0.6)
+    failing, answering = asyncio.Event(), asyncio.Event()
+    late = FakeChannel(answers=[Failed("late")], may_answer=failing)
+    next_one = FakeChannel(may_answer=answering)
     rooms = [Newsroom(database, late), Newsroom(database, next_one)]
     await rooms[0].raises()
     await rooms[0].planner.plan()
@@ -313,9 +317,11 @@ async def test_a_late_failure_does_not_disturb_who_took_over(database: Database)
     await rooms[0].minutes_pass(2)
     second = asyncio.create_task(rooms[1].couriers[0].deliver_due())
     await eventually(lambda: next_one.tried)
+    failing.set()
     await first
 
     assert await sql.fetchval(database, "SELECT leased_until > now() FROM alert_deliveries")
+    answering.set()
     await second
     assert [("pager", "raised", "delivered")] == await rooms[0].states()
 
@@ -364,12 +370,16 @@ WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '
 
 async def test_several_replicas_tell_each_thing_once(database: Database) -> None:
     """However many plan and deliver at the same time."""
-    pager = FakeChannel(delay=0.01)
+    answering = asyncio.Event()
+    pager = FakeChannel(may_answer=answering)
     rooms = [Newsroom(database, pager) for _ in range(3)]
     keys = [f"trouble:{number}" for number in range(12)]
     await asyncio.gather(*(rooms[0].raises(key=key) for key in keys))
 
-    await asyncio.gather(*(room.works() for room in rooms))
+    working = asyncio.gather(*(room.works() for room in rooms))
+    await eventually(lambda: pager.tried)
+    answering.set()
+    await working
     await asyncio.gather(*(room.works() for room in rooms))
 
     assert sorted(keys) == sorted(notice.key for notice in pager.tried)
