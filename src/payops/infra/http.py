@@ -212,6 +212,8 @@ class _Line:
             await self.stream.read(1, timeout=0)  # only what TLS has decrypted, or holds
         except httpcore.ReadTimeout:
             return False
+        except httpcore.ReadError:
+            pass  # broken, and nothing is written yet: no reason for doubt about the call
         return True
 
     async def aclose(self) -> None:

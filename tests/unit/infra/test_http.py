@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpcore
 import httpx
 import pytest
 import respx
@@ -290,6 +291,25 @@ async def test_calls_over_tls_share_a_connection_too(tmp_path: Path) -> None:
 
     assert [b"hi"] * 5 == [answer.body for answer in answers]
     assert 1 == len(connections)
+
+
+async def test_a_connection_found_broken_before_the_call_leaves_no_doubt(tmp_path: Path) -> None:
+    """Nothing was written into it, so the call goes over a new one as if nothing had been."""
+    authority = Authority(tmp_path)
+
+    class Broken(httpcore.AsyncNetworkStream):
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            raise httpcore.ReadError
+
+    async with (
+        server(says(OK + b"Content-Length: 0\r\n\r\n"), tls=certified(authority)) as url,
+        HttpClient(timeout_seconds=5, connections_max=1, ca_file=str(authority.file)) as http,
+    ):
+        await http.request("GET", url)
+        http._lines[0].stream = Broken()
+        reply = await http.request("POST", url, body=b"{}")
+
+    assert 200 == reply.status
 
 
 @pytest.mark.parametrize("is_one_piece", [True, False])
