@@ -7,6 +7,7 @@ import pytest
 
 from payops.access.domain import Scope
 from payops.approvals.domain import State as Stage
+from payops.approvals.errors import Overtaken
 from payops.deposits.domain.states import State
 from payops.ops.approvals.schemas import ApprovalReply
 from tests.support import browsing
@@ -190,6 +191,26 @@ async def test_two_people_dismiss_what_is_in_review(office: Office) -> None:
     assert "nothing yet" == after.facts["Credited"]
     assert "dismissed" in [row.get("State") for row in after.rows]
     assert "In review because" not in after.facts
+
+
+async def test_what_was_asked_before_more_came_is_overtaken(office: Office) -> None:
+    """Nobody decides on what nobody saw; asked for again, it is decided on what is there now."""
+    shown = await office.invoice()
+    invoice_id = await office.comes_to(shown, State.FAILED, "0.01")
+    await office.does(invoice_id, "resolve/dismiss", reason="dust")
+    office.mint.arrives(shown["providerReference"], "0.02")
+    await office.does(invoice_id, "retry")
+    await office.api.services.deposits.reader.due()
+
+    with pytest.raises(Overtaken):
+        await office.is_approved()
+    waiting = await office.asked()
+    await office.does(invoice_id, "resolve/credit", amount="20.00", reason="it came")
+    await office.is_approved()
+
+    assert [] == waiting
+    assert ["20.00"] == await office.wallet()
+    await office.api.shop.assert_books()
 
 
 async def test_what_was_taken_back_is_decided_without_amounts(office: Office) -> None:

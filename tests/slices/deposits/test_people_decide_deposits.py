@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payops.approvals.domain import Approval
+from payops.approvals.errors import Overtaken
 from payops.deposits.domain.invoices import Invoice, ReceiptState
 from payops.deposits.domain.states import State
 from payops.deposits.domain.valuation import Method
@@ -125,12 +126,12 @@ async def test_two_who_approve_at_once_credit_once(till: Till) -> None:
 
 
 async def test_what_settled_meanwhile_is_not_decided(till: Till) -> None:
-    """409, and nothing twice: the approval stays to be rejected."""
+    """409, and nothing twice: the approval is closed, and there is nothing to ask for anew."""
     invoice = await is_failed_with_money(till)
     asked = await asks(till, invoice, Outcome.CREDIT, amount="10.00")
     await till.settles(invoice, "0.01", state=State.FINISHED, again=1)
 
-    with pytest.raises(NothingToResolve):
+    with pytest.raises(Overtaken):
         await approves(till, asked)
     assert 1000 == await till.balance()
     with pytest.raises(NothingToResolve):
@@ -144,7 +145,7 @@ async def test_a_dismissal_of_what_settled_meanwhile_is_refused(till: Till) -> N
     asked = await asks(till, invoice, Outcome.DISMISS)
     await till.settles(invoice, "0.01", state=State.FINISHED, again=1)
 
-    with pytest.raises(NothingToResolve):
+    with pytest.raises(Overtaken):
         await approves(till, asked)
 
     (receipt,) = await till.receipts(invoice)

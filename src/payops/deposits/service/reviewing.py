@@ -5,7 +5,7 @@ arrival that people credit can be credited by nobody else, and the other way rou
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -38,7 +38,7 @@ class Review:
     """A decision on one payment or arrival. ``reason`` is why it is in review, when asked.
 
     ``amount`` is what is credited; ``arrived`` how many coins came, where no arrival is on
-    record.
+    record. ``stood`` is what was known when it was asked for, as JSON has it.
     """
 
     reference: str
@@ -46,6 +46,7 @@ class Review:
     verdict: Verdict
     amount: Money | None = None
     arrived: Decimal | None = None
+    stood: Mapping[str, object] = field(default_factory=dict)
 
 
 def reasons_of(payments: Mapping[str, Payment], receipts: Mapping[str, Receipt]) -> dict[str, str]:
@@ -78,9 +79,20 @@ async def reviewed(tx: Tx, invoice_id: UUID, review: Review) -> tuple[Invoice, R
     reference = review.reference or next(iter(found), "")
     if reference not in found:
         raise NothingToResolve
-    complete = replace(review, reference=reference, reason=found[reference])
+    complete = replace(
+        review, reference=reference, reason=found[reference], stood=_known_of(case, reference)
+    )
     await _apply(tx, case, complete)
     return case.invoice, complete
+
+
+async def still_stands(tx: Tx, invoice_id: UUID, review: Review) -> bool:
+    """Whether nothing more is known than when it was asked for; so it stays until ``tx`` ends.
+
+    Raises:
+        InvoiceNotFound: there is none.
+    """
+    return _known_of(await _case(tx, invoice_id), review.reference) == review.stood
 
 
 async def decide(tx: Tx, invoice_id: UUID, review: Review, *, actor: str) -> tuple[Invoice, ...]:
@@ -98,6 +110,20 @@ async def decide(tx: Tx, invoice_id: UUID, review: Review, *, actor: str) -> tup
     before = case.invoice
     await _apply(tx, case, review)
     return before, await recording.write(tx, case, actor=actor, before=before)
+
+
+def _known_of(case: Case, reference: str) -> dict[str, object]:
+    """What people look at when they decide about ``reference``: it, and what hangs on it."""
+    payment = case.payments.get(reference)
+    arrivals = [
+        [one.reference, one.state.value, format(one.amount, "f"), one.is_settled, one.reason]
+        for _, one in sorted(case.receipts.items())
+        if one.reference == reference or (payment is not None and one.payment_id == payment.id)
+    ]
+    return {
+        "payment": None if payment is None else [payment.state.value, payment.reason],
+        "arrivals": arrivals,
+    }
 
 
 async def _case(tx: Tx, invoice_id: UUID) -> Case:

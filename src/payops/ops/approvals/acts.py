@@ -78,12 +78,12 @@ async def write_off(tx: Tx, approval: Approval, by: Person) -> Effect:
 
 
 async def review(tx: Tx, approval: Approval, by: Person) -> Effect:
-    before, after = await reviewing.decide(
-        tx,
-        invoices.read(approval.wanted.subject),
-        payloads.review_of(approval.wanted.payload),
-        actor=by.actor,
-    )
+    """Only on what was known when it was asked for: more may have come, or less, since."""
+    invoice_id = invoices.read(approval.wanted.subject)
+    asked = payloads.review_of(approval.wanted.payload)
+    if not await reviewing.still_stands(tx, invoice_id, asked):
+        raise Overtaken("More is known of the deposit than when it was asked for.")
+    before, after = await reviewing.decide(tx, invoice_id, asked, actor=by.actor)
     return Effect(_deposit(before), _deposit(after))
 
 

@@ -56,6 +56,7 @@ def of_review(review: Review) -> dict[str, object]:
         "reference": review.reference,
         "reviewReason": review.reason,
         "outcome": review.verdict.value,
+        "stood": dict(review.stood),
     }
     if review.amount is not None:
         found["amount"] = review.amount.text
@@ -73,4 +74,5 @@ def review_of(payload: Mapping[str, Any]) -> Review:
         verdict=reviewing.Verdict(payload["outcome"]),
         amount=Money.parse(amount, CURRENCIES[payload["currency"]]) if amount else None,
         arrived=Decimal(arrived) if arrived else None,
+        stood=payload.get("stood", {}),
     )
